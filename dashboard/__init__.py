@@ -1,0 +1,1 @@
+"""The terminal side: verbs and the screen."""

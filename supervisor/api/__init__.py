@@ -1,0 +1,1 @@
+"""The door: HTTP over a unix socket."""

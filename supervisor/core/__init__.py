@@ -1,0 +1,1 @@
+"""What should happen next: pure functions over records, with time as an argument."""

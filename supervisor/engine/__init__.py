@@ -1,0 +1,1 @@
+"""The sole owner of mutable state: ledger, inbox loop, journal, feed."""

@@ -1,0 +1,1 @@
+"""This machine: launching through the keeper, sampling, probing, logs."""

@@ -1,0 +1,72 @@
+"""What a proxy was asked and what it answered: members wanted, backends seen, capabilities, one observation."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from supervisor.model.phases import Health, Rotation
+
+Capability = Literal["drain", "maint", "weight", "add", "remove", "in_flight"]
+
+
+class Backend(Struct, frozen=True, kw_only=True):
+    """One server as the proxy knows it. What the proxy cannot tell is None, never 0."""
+
+    name: str
+    address: str
+    """HOST:PORT, or a unix socket's path."""
+    health: Health = Health.UNKNOWN
+    health_reason: str | None = None
+    rotation: Rotation = Rotation.READY
+    weight: int | None = None
+    in_flight: int | None = None
+    queued: int | None = None
+    requests_total: int | None = None
+    errors_total: int | None = None
+    """Connection and response errors plus 5xx answers."""
+    response_ms: float | None = None
+    """Average response time in milliseconds as the proxy gives it."""
+    sticky: bool = False
+    """Clients may be bound to it, by a cookie or a table."""
+    counters: dict[str, str] = {}
+    """Every further figure that the proxy gives, by the proxy's own name."""
+
+
+class Upstream(Struct, frozen=True, kw_only=True):
+    name: str
+    balance: str | None = None
+    backends: tuple[Backend, ...] = ()
+    queued: int | None = None
+    """Requests waiting for any backend."""
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One reading of one proxy, complete or not at all."""
+
+    version: str
+    epoch: str
+    """Changes when the proxy's counters start again (its pid and start): rates skip that interval."""
+    upstreams: tuple[Upstream, ...]
+    asked: float
+    """Monotonic seconds before the first question was sent: the reading is at least this fresh."""
+    answered: float
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One backend as it should be: the address is its identity, the name a wish."""
+
+    address: str
+    name: str
+    """Preferred name; the adapter may append `:2` and so on while the name is taken by another address."""
+    rotation: Rotation = Rotation.READY
+    check_http: str | None = None
+    """Path for the proxy's own check of a backend that we add; None: TCP."""
+
+
+class Want(Struct, frozen=True, kw_only=True):
+    """What one upstream should hold. Backends at other addresses are left alone, unless we added them."""
+
+    upstream: str
+    members: tuple[Member, ...] = ()
+    remove: tuple[str, ...] = ()
+    """Addresses whose worker is gone: taken out if we added them, else left in maint."""

@@ -1,0 +1,31 @@
+"""Text from outside made harmless: no escape, control or bidirectional character survives, and length is bounded."""
+
+import re
+
+LONGEST = 2_000
+
+# C0 and C1 controls, DEL, bidirectional controls, zero-width joiners, line separators, BOM, lone surrogates.
+_HOSTILE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufff9-\ufffb]"
+)
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else "\ufffd"
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """One line that is safe on any terminal: controls become visible pictures (␛, ␊), tabs one space."""
+    if text.isascii() and text.isprintable() and len(text) <= longest:
+        return text
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return _HOSTILE.sub(_visible, text.replace("\t", " "))
+
+
+def clean_bytes(line: bytes, longest: int = LONGEST) -> str:
+    """`clean` for a line of output in any encoding: what is not UTF-8 becomes U+FFFD."""
+    return clean(line[: longest * 4].decode("utf-8", "replace"), longest)
