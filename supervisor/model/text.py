@@ -1,4 +1,4 @@
-"""Text from outside made harmless: no escape, control or bidirectional character survives, and length is bounded."""
+"""Text from outside made harmless: no control or bidirectional character survives, and length is bounded."""
 
 import re
 
