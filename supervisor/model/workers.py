@@ -41,8 +41,16 @@ class Worker(Struct, frozen=True, kw_only=True):
     ready_at: float | None = None
     condemned: str | None = None
     """Why it is to be replaced though its generation is right: a restart asked for, memory over its limit."""
-    doomed: bool = False
-    """To be taken down whatever the budget says: it is no longer wanted, or failed."""
+    failed: str | None = None
+    """Why it failed while it still runs: never ready, or no longer alive. It ends as a death of its slot."""
+    force: bool = False
+    """When its drain runs out of time it is stopped all the same, instead of being put back."""
+    reprieved: str | None = None
+    """Why its drain was given up and it was put back."""
+    serving_since: float | None = None
+    """Since when it serves without a break: ready, in rotation and up."""
+    baseline: tuple[int, int] | None = None
+    """Requests and errors of its backend when it began to serve."""
     zeros: int = 0
     """Consecutive readings with nothing in flight since it was out of rotation."""
     zero_since: float | None = None
@@ -85,6 +93,8 @@ class Slot(Struct, frozen=True, kw_only=True):
     """The last back-off, without jitter, in seconds."""
     retry_at: float | None = None
     restarts: int = 0
+    proven: bool = False
+    """A worker of its generation has served well, during the rollout that turned it."""
     ends: tuple[End, ...] = ()
     """The last few ends, newest last."""
 

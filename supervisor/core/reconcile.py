@@ -1,0 +1,224 @@
+"""What one pool needs now: the whole picture in, deeds out, no memory.
+
+Rule 1: look, do not remember. Work under way is visible in the picture (a starting worker is one), so that
+asking twice does nothing twice.
+Rule 2: one rule for every reason to replace a worker. A slot carries the generation that it wants; a worker is
+outdated when its generation is another, or when it is condemned. With surge, a successor is started in the same
+slot and must serve well before the old one is dismissed; without, the old one goes first, when enough serve.
+Rule 3: never fewer serving than wanted less `unavailable`, by our doing.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from supervisor.core.rotation import View, serves
+from supervisor.model.deeds import Deed, Dismiss, DropSlot, Spawn
+from supervisor.model.phases import Phase
+from supervisor.model.pools import Pool
+from supervisor.model.workers import Slot, Worker
+
+ARRIVING = (Phase.STARTING, Phase.READY)
+
+
+class Picture(Struct, frozen=True):
+    """One pool, whole: what is wanted, and what is seen."""
+
+    pool: Pool
+    slots: Mapping[int, Slot]
+    workers: Sequence[Worker]
+    """Those not gone."""
+    views: Mapping[int, View]
+    """By serial, what the proxy says of each worker's backend."""
+    now: float
+    stopping: bool = False
+    """The whole cluster is going down."""
+
+    def of_slot(self, number: int) -> list[Worker]:
+        return [worker for worker in self.workers if worker.slot == number]
+
+    def by_slot(self) -> dict[int, list[Worker]]:
+        found: dict[int, list[Worker]] = {}
+        for worker in self.workers:
+            found.setdefault(worker.slot, []).append(worker)
+        return found
+
+    def serves(self, worker: Worker) -> bool:
+        return serves(worker, self.pool.spec, self.views.get(worker.serial))
+
+    def serving(self) -> int:
+        return sum(self.serves(worker) for worker in self.workers)
+
+    def counted(self) -> int:
+        """Workers that serve as far as the proxy can be believed just now: when it is away, none."""
+        traffic = self.pool.spec.traffic
+        if traffic is None or self.pool.spec.listen is not None:
+            return self.serving()
+        return sum(
+            self.serves(worker) and worker.serial in self.views and self.views[worker.serial].fresh
+            for worker in self.workers
+        )
+
+
+class Plan(Struct, frozen=True):
+    deeds: tuple[Deed, ...] = ()
+    wake: float | None = None
+    """When to look again though nothing happens."""
+    waits: dict[int, str] = {}
+    """By slot, what a replacement waits for."""
+
+
+def reconcile(picture: Picture) -> Plan:
+    """The deeds that bring the pool nearer to what is wanted of it."""
+    pool = picture.pool
+    down = pool.stopped or pool.leaving or picture.stopping
+    deeds: list[Deed] = []
+    waits: dict[int, str] = {}
+    wakes: list[float] = []
+    budget = Budget.of(picture)
+    by_slot = picture.by_slot()
+    for number in sorted({*picture.slots, *range(pool.desired)}):
+        slot = picture.slots.get(number) or Slot(pool=pool.name, number=number, generation=pool.complete)
+        workers = by_slot.get(number, [])
+        if down or slot.stopped or number >= pool.desired:
+            why = "the cluster is going down" if picture.stopping else reason_to_leave(pool, slot)
+            deeds += [Dismiss(serial=w.serial, why=why, force=True) for w in workers if w.phase in ARRIVING]
+            if not workers and number >= pool.desired:
+                deeds.append(DropSlot(pool=pool.name, slot=number))
+            continue
+        more, wait, wake = fill(picture, slot, workers, budget)
+        deeds += more
+        if wait:
+            waits[number] = wait
+        if wake is not None:
+            wakes.append(wake)
+    return Plan(tuple(deeds), min(wakes, default=None), waits)
+
+
+def reason_to_leave(pool: Pool, slot: Slot) -> str:
+    if pool.leaving:
+        return "no longer in the configuration"
+    if pool.stopped or slot.stopped:
+        return "stopped by an operator"
+    return f"scaled to {pool.desired}"
+
+
+class Budget:
+    """What may still be spent in this turn: workers above the wanted number, and workers out of service."""
+
+    def __init__(self, surge: int, spare: int) -> None:
+        self.surge = surge
+        self.spare = spare
+
+    @classmethod
+    def of(cls, picture: Picture) -> "Budget":
+        pool = picture.pool
+        stopped = {number for number, slot in picture.slots.items() if slot.stopped}
+        numbers = [number for number in range(pool.desired) if number not in stopped]
+        wanted = len(numbers)
+        filled = {worker.slot for worker in picture.workers}
+        inside = sum(worker.slot < pool.desired for worker in picture.workers)
+        # A vacant slot will be filled whatever happens: its worker counts already.
+        vacant = sum(number not in filled for number in numbers)
+        floor = wanted - pool.spec.rollout.unavailable
+        return cls(
+            surge=wanted + pool.spec.rollout.surge - inside - vacant,
+            spare=picture.counted() - floor,
+        )
+
+
+def fill(
+    picture: Picture, slot: Slot, workers: Sequence[Worker], budget: Budget
+) -> tuple[list[Deed], str | None, float | None]:
+    """What one wanted slot needs: deeds, what its replacement waits for, and when to look again."""
+    arriving = [worker for worker in workers if worker.phase in ARRIVING]
+    fresh = [worker for worker in arriving if not outdated(worker, slot)]
+    stale = [worker for worker in arriving if outdated(worker, slot)]
+    if not workers:
+        return vacancy(picture, slot)
+    if len(fresh) > 1:
+        # Two of the right kind, after a rollout was turned back: the one that served longest stays.
+        keep = min(fresh, key=lambda worker: (not picture.serves(worker), worker.serial))
+        why = "its slot has a worker already"
+        return [Dismiss(serial=w.serial, why=why, force=True) for w in fresh if w is not keep], None, None
+    if fresh and stale:
+        return succeed(picture, fresh[0], stale)
+    if stale:
+        return replace_stale(picture, slot, stale, workers, budget)
+    if not fresh and picture.pool.spec.rollout.surge and budget.surge > 0 and may_fill(slot, picture.now):
+        # Its only worker is on its way out, unasked: with surge nobody needs to wait for its end.
+        budget.surge -= 1
+        return [spawn(slot)], None, None
+    return [], None, None
+
+
+def outdated(worker: Worker, slot: Slot) -> bool:
+    return worker.generation != slot.generation or worker.condemned is not None
+
+
+def spawn(slot: Slot) -> Spawn:
+    return Spawn(pool=slot.pool, slot=slot.number, generation=slot.generation)
+
+
+def may_fill(slot: Slot, now: float) -> bool:
+    return not slot.failed and not slot.finished and (slot.retry_at is None or slot.retry_at <= now)
+
+
+def vacancy(picture: Picture, slot: Slot) -> tuple[list[Deed], str | None, float | None]:
+    if slot.failed or slot.finished:
+        return [], None, None
+    if slot.retry_at is not None and slot.retry_at > picture.now:
+        return [], None, slot.retry_at
+    return [spawn(slot)], None, None
+
+
+def succeed(
+    picture: Picture, successor: Worker, stale: Sequence[Worker]
+) -> tuple[list[Deed], str | None, float | None]:
+    """The successor must serve, and for a while, before the old one goes."""
+    if not picture.serves(successor):
+        what = "to get ready" if successor.phase is Phase.STARTING else "to be up at the proxy"
+        return [], f"waiting for its new worker {what}", None
+    since = successor.serving_since if successor.serving_since is not None else picture.now
+    settled = since + watch_seconds(picture, successor)
+    if picture.now < settled:
+        return [], "watching its new worker", settled
+    why = "replaced by a new worker"
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
+
+
+def watch_seconds(picture: Picture, successor: Worker) -> float:
+    """A new generation is watched before it is believed; one more worker of a known generation is not."""
+    rollout = picture.pool.rollout
+    if rollout is None or successor.generation != rollout.to_generation:
+        return 0.0
+    return picture.pool.spec.rollout.watch
+
+
+def replace_stale(
+    picture: Picture, slot: Slot, stale: Sequence[Worker], workers: Sequence[Worker], budget: Budget
+) -> tuple[list[Deed], str | None, float | None]:
+    """Bring in a successor where surge allows it; else let the old one go where enough others serve."""
+    unready = [worker for worker in stale if worker.phase is Phase.STARTING]
+    if unready:
+        why = "outdated before it was ready"
+        return [Dismiss(serial=w.serial, why=why, force=True) for w in unready], None, None
+    if picture.pool.spec.rollout.surge:
+        if slot.failed:
+            return [], f"its new worker failed: {slot.failed}", None
+        if slot.retry_at is not None and slot.retry_at > picture.now:
+            return [], "its new worker failed; backing off", slot.retry_at
+        if budget.surge > 0 and len(workers) == len(stale):
+            budget.surge -= 1
+            return [spawn(slot)], None, None
+        return [], "waiting for room for one more worker", None
+    loss = sum(picture.serves(worker) for worker in stale)
+    if budget.spare < loss:
+        return [], f"waiting until {loss - budget.spare} more serve", None
+    budget.spare -= loss
+    why = "to be replaced by a new worker"
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
+
+
+def forced(picture: Picture) -> bool:
+    return picture.pool.spec.rollout.on_drain_timeout == "force"

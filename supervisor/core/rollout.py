@@ -1,0 +1,176 @@
+"""The next step of a rollout, from what is seen: which slots to turn to the new generation, or back.
+
+A rollout is one small record; its progress is read off slots and workers, so that it goes on after a restart
+of the engine by looking. It only turns slots: reconciling replaces their workers, one rule for all.
+
+    running ──► holding (canaries out) ──resume──► running ──► done
+       │ ▲
+     pause/resume                     first failure, or abort ──► aborting ──► aborted
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supervisor.core.reconcile import Picture
+from supervisor.core.verdict import Score, spoils
+from supervisor.model.phases import Phase
+from supervisor.model.pools import Rollout, RolloutPhase
+from supervisor.model.workers import Slot, Worker
+
+
+class Advance(Struct, frozen=True):
+    """What becomes of the rollout: its record, the slots to turn, and its end if this is it."""
+
+    rollout: Rollout
+    turn: dict[int, int] = {}
+    """Slot -> the generation that it is to want."""
+    ended: str | None = None
+    """`done` or `aborted`."""
+    wake: float | None = None
+    waiting: str | None = None
+
+
+def advance(picture: Picture) -> Advance:
+    """One step of the pool's rollout, which must be there."""
+    rollout = picture.pool.rollout
+    assert rollout is not None
+    if rollout.phase is RolloutPhase.ABORTING:
+        return retreat(picture, rollout)
+    if why := failure(picture, rollout):
+        return retreat(picture, replace(rollout, phase=RolloutPhase.ABORTING, why=why))
+    numbers = wanted_numbers(picture)
+    turned = [n for n in numbers if picture.slots[n].generation == rollout.to_generation]
+    pending = {n: what for n in turned if (what := unfinished(picture, rollout, n)) is not None}
+    if not pending and len(turned) == len(numbers):
+        return Advance(rollout, ended="done", turn=rest(picture, rollout.to_generation))
+    waits = "; ".join(f"{picture.pool.name}.{n}: {what[0]}" for n, what in pending.items()) or None
+    wake = min((what[1] for what in pending.values() if what[1] is not None), default=None)
+    if rollout.phase is not RolloutPhase.RUNNING:
+        return Advance(rollout, waiting=waits or rollout.why, wake=wake)
+    canary = picture.pool.spec.rollout.canary
+    held = canary and not rollout.released and len(turned) >= canary
+    if held and pending:
+        return Advance(rollout, waiting=waits, wake=wake)
+    if held:
+        why = f"{len(turned)} of {len(numbers)} replaced; `clusterctl rollout resume {picture.pool.name}` goes on"
+        return Advance(replace(rollout, phase=RolloutPhase.HOLDING, why=why), waiting=why)
+    return turn_more(picture, rollout, numbers, turned, pending, waits, wake)
+
+
+def turn_more(
+    picture: Picture,
+    rollout: Rollout,
+    numbers: list[int],
+    turned: list[int],
+    pending: dict[int, tuple[str, float | None]],
+    waits: str | None,
+    wake: float | None,
+) -> Advance:
+    """Turn as many slots as may be replaced at the same time, keeping the pause between them."""
+    policy = picture.pool.spec.rollout
+    room = max(1, policy.surge + policy.unavailable) - len(pending)
+    if policy.canary and not rollout.released:
+        room = min(room, policy.canary - len(turned))
+    if room <= 0:
+        return Advance(rollout, waiting=waits, wake=wake)
+    if turned and not pending and policy.pause:
+        since = rollout.settled_at if rollout.settled_at is not None else picture.now
+        if picture.now < since + policy.pause:
+            paused = replace(rollout, settled_at=since)
+            return Advance(paused, wake=since + policy.pause, waiting="pausing between slots")
+    following = [n for n in numbers if n not in turned][:room]
+    turn = dict.fromkeys(following, rollout.to_generation)
+    return Advance(replace(rollout, settled_at=None) if turn else rollout, turn=turn, waiting=waits, wake=wake)
+
+
+def wanted_numbers(picture: Picture) -> list[int]:
+    return [n for n in range(picture.pool.desired) if n in picture.slots and not picture.slots[n].stopped]
+
+
+def rest(picture: Picture, generation: int) -> dict[int, int]:
+    """Slots that the rollout did not touch, stopped ones, so that they come back in the right generation."""
+    return {n: generation for n, slot in picture.slots.items() if slot.generation != generation}
+
+
+def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, float | None] | None:
+    """What a turned slot still waits for, and until when; None when it is replaced and believed."""
+    workers = picture.of_slot(number)
+    old = [w for w in workers if w.generation != rollout.to_generation]
+    new = [w for w in workers if w.generation == rollout.to_generation and w.phase is Phase.READY]
+    if not new:
+        starting = any(w.generation == rollout.to_generation for w in workers)
+        return ("its new worker is starting" if starting else "its old worker is leaving"), None
+    if not any(picture.serves(w) for w in new):
+        return "its new worker is not up at the proxy yet", None
+    since = max((w.serving_since if w.serving_since is not None else picture.now) for w in new)
+    if picture.now < since + picture.pool.spec.rollout.watch:
+        return "watching its new worker", since + picture.pool.spec.rollout.watch
+    if old:
+        return f"its old worker is {old[0].phase}", None
+    return None
+
+
+def failure(picture: Picture, rollout: Rollout) -> str | None:
+    """Why the new generation is not to be trusted, in words; None while nothing speaks against it."""
+    for number, slot in sorted(picture.slots.items()):
+        if slot.generation != rollout.to_generation or number >= picture.pool.desired:
+            continue
+        if why := slot_failure(picture, rollout, slot):
+            return f"{slot.name}: {why}"
+    return None
+
+
+def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
+    workers = picture.of_slot(slot.number)
+    for worker in workers:
+        if worker.generation == rollout.to_generation and worker.failed:
+            return worker.failed
+        if worker.generation != rollout.to_generation and worker.reprieved:
+            return worker.reprieved
+    if slot.failed:
+        return slot.failed
+    # Turning a slot wipes its slate: what is on it now is the new generation's. A worker that served long
+    # enough to be believed may die once, as any worker may; not twice, and not before.
+    believed = unfinished(picture, rollout, slot.number) is None
+    if (slot.finished or len(slot.deaths) >= 1 + (slot.proven or believed)) and slot.ends:
+        end = slot.ends[-1]
+        lines = f"; its last lines: {' | '.join(end.last_lines[-3:])}" if end.last_lines else ""
+        return f"{end.why}{lines}"
+    for worker in workers:
+        if worker.generation == rollout.to_generation and not believed and (why := errs(picture, worker)):
+            return why
+    return None
+
+
+def errs(picture: Picture, worker: Worker) -> str | None:
+    new = score(picture, worker)
+    if new is None:
+        return None
+    others = [w for w in picture.workers if w.generation != worker.generation]
+    return spoils(new, [s for w in others if (s := score(picture, w)) is not None])
+
+
+def score(picture: Picture, worker: Worker) -> Score | None:
+    """What the proxy counted since the worker began to serve."""
+    view = picture.views.get(worker.serial)
+    if view is None or view.backend is None or worker.baseline is None:
+        return None
+    backend = view.backend
+    requests = (backend.requests_total or 0) - worker.baseline[0]
+    errors = (backend.errors_total or 0) - worker.baseline[1]
+    return Score(max(0, requests), max(0, errors), backend.response_ms)
+
+
+def retreat(picture: Picture, rollout: Rollout) -> Advance:
+    """Turn every slot back; it is over when no worker of the new generation is left and the old ones serve."""
+    turn = rest(picture, rollout.from_generation)
+    new = [w for w in picture.workers if w.generation == rollout.to_generation]
+    missing = [
+        n
+        for n in wanted_numbers(picture)
+        if not picture.slots[n].failed and not any(picture.serves(w) for w in picture.of_slot(n))
+    ]
+    if turn or new or missing:
+        what = f"{len(new)} new workers are leaving" if new else "the old workers to serve again"
+        return Advance(rollout, turn=turn, waiting=f"putting back: waiting for {what}")
+    return Advance(rollout, ended="aborted")

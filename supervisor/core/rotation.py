@@ -1,0 +1,116 @@
+"""What the proxies should hold, derived from workers; and what they say about each worker."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from supervisor.model.backends import Backend, Member, Upstream, Want
+from supervisor.model.phases import Health, Phase, Rotation
+from supervisor.model.pools import Pool
+from supervisor.model.spec import PoolSpec
+from supervisor.model.workers import Worker
+
+
+class View(Struct, frozen=True):
+    """What is known of one worker's backend. `fresh` says that the proxy answers at present."""
+
+    fresh: bool
+    backend: Backend | None
+
+
+def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:
+    """Whether requests can reach it: ready by our probe and, behind a proxy, in rotation and not down."""
+    if worker.phase is not Phase.READY:
+        return False
+    if spec.traffic is None or spec.listen is not None or worker.address is None:
+        return True
+    if view is None or view.backend is None:
+        return False
+    # A proxy without checks says `unknown`: then our own probe is all that anyone knows.
+    healthy = view.backend.health in (Health.UP, Health.UNKNOWN)
+    return healthy and view.backend.rotation is Rotation.READY
+
+
+def quiet(backend: Backend | None) -> bool:
+    """Nothing in flight, as one reading says: out of rotation with zero, or not known to the proxy at all."""
+    if backend is None:
+        return True
+    return backend.rotation is not Rotation.READY and backend.in_flight == 0 and not backend.queued
+
+
+def want(
+    pool: Pool, workers: Iterable[Worker], asked: Mapping[str, Rotation], upstream: Upstream | None
+) -> Want | None:
+    """What the pool's upstream should hold; None without traffic. `asked` is by address: operators' rotations."""
+    traffic = pool.spec.traffic
+    if traffic is None:
+        return None
+    known = {backend.address for backend in upstream.backends} if upstream else set()
+    if pool.spec.listen is not None:
+        return shared(pool, pool.spec.listen, workers, asked, traffic.upstream)
+    members: list[Member] = []
+    held: set[str] = set()
+    for worker in workers:
+        if worker.address is None or not worker.live:
+            continue
+        held.add(worker.address)
+        rotation = wanted_rotation(worker, asked)
+        # A starting worker is no member yet; where the proxy knows its address anyway it must not get traffic.
+        if worker.phase is Phase.STARTING and worker.address not in known:
+            continue
+        members.append(
+            Member(
+                address=worker.address,
+                name=worker.slot_name,
+                rotation=rotation,
+                check_http=pool.revision(worker.generation).ready.http,
+            )
+        )
+    members.sort(key=lambda member: member.address)
+    return Want(
+        upstream=traffic.upstream,
+        members=tuple(members),
+        remove=tuple(sorted(address for address in known - held if ours(address, pool.spec))),
+    )
+
+
+def shared(
+    pool: Pool, address: str, workers: Iterable[Worker], asked: Mapping[str, Rotation], upstream: str
+) -> Want:
+    """One backend for all the workers on one listening socket, in rotation while any of them is ready."""
+    any_ready = any(worker.phase is Phase.READY for worker in workers)
+    rotation = asked.get(address, Rotation.READY) if any_ready else Rotation.MAINT
+    check = pool.revision(pool.complete).ready.http
+    member = Member(address=address, name=pool.name, rotation=rotation, check_http=check)
+    return Want(upstream=upstream, members=(member,))
+
+
+def wanted_rotation(worker: Worker, asked: Mapping[str, Rotation]) -> Rotation:
+    if worker.phase is not Phase.READY or worker.address is None:
+        return Rotation.MAINT
+    return asked.get(worker.address, Rotation.READY)
+
+
+def ours(address: str, spec: PoolSpec) -> bool:
+    """Whether an address is one that this pool hands out to its workers."""
+    if spec.listen is not None:
+        return address == spec.listen
+    host, _, port = address.rpartition(":")
+    if spec.ports is None or not port.isdigit():
+        return False
+    first, last = spec.ports
+    return host.strip("[]") == spec.host.strip("[]") and first <= int(port) <= last
+
+
+def differs(upstream: Upstream | None, wanted: Want) -> bool:
+    """Whether the proxy holds something else than what is wanted, as far as it matters to requests."""
+    have = {backend.address: backend.rotation for backend in upstream.backends} if upstream else {}
+    return any(have.get(member.address) is not member.rotation for member in wanted.members) or any(
+        have.get(address) not in (None, Rotation.MAINT) for address in wanted.remove
+    )
+
+
+def lingers(upstream: Upstream | None, wanted: Want) -> bool:
+    """Whether a backend whose worker is gone is still there, out of rotation: a later try may remove it."""
+    have = {backend.address for backend in upstream.backends} if upstream else set()
+    return not have.isdisjoint(wanted.remove)
