@@ -107,14 +107,17 @@ def leave(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outco
     """Out of rotation first, where there is traffic; else the stop signal at once."""
     assert isinstance(fact, Dismissed)
     worker = replace(worker, stop_why=fact.why, force=fact.force, reprieved=None)
-    if not drains(worker, spec):
+    timeout = drain_seconds(worker, spec)
+    if timeout is None:
         return halt(worker, fact, spec, now)
-    return Outcome(replace(enter(worker, Phase.DRAINING, now), drain_deadline=now + spec.traffic.drain_timeout))
+    return Outcome(replace(enter(worker, Phase.DRAINING, now), drain_deadline=now + timeout))
 
 
-def drains(worker: Worker, spec: PoolSpec) -> bool:
-    """Whether a proxy can keep requests from this one worker; workers on one shared socket have one backend."""
-    return spec.traffic is not None and spec.listen is None and worker.address is not None
+def drain_seconds(worker: Worker, spec: PoolSpec) -> float | None:
+    """How long to drain; None where no proxy can keep requests from this one worker (a shared socket)."""
+    if spec.traffic is None or spec.listen is not None or worker.address is None:
+        return None
+    return spec.traffic.drain_timeout
 
 
 def insist(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:

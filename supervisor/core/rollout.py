@@ -28,6 +28,8 @@ class Advance(Struct, frozen=True):
     """`done` or `aborted`."""
     wake: float | None = None
     waiting: str | None = None
+    proven: tuple[int, ...] = ()
+    """Slots that are replaced, and whose new worker has been believed."""
 
 
 def advance(picture: Picture) -> Advance:
@@ -41,6 +43,18 @@ def advance(picture: Picture) -> Advance:
     numbers = wanted_numbers(picture)
     turned = [n for n in numbers if picture.slots[n].generation == rollout.to_generation]
     pending = {n: what for n in turned if (what := unfinished(picture, rollout, n)) is not None}
+    step = forward(picture, rollout, numbers, turned, pending)
+    return replace(step, proven=tuple(n for n in turned if n not in pending))
+
+
+def forward(
+    picture: Picture,
+    rollout: Rollout,
+    numbers: list[int],
+    turned: list[int],
+    pending: dict[int, tuple[str, float | None]],
+) -> Advance:
+    """One step ahead, where nothing speaks against it."""
     if not pending and len(turned) == len(numbers):
         return Advance(rollout, ended="done", turn=rest(picture, rollout.to_generation))
     waits = "; ".join(f"{picture.pool.name}.{n}: {what[0]}" for n, what in pending.items()) or None

@@ -30,6 +30,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     slot: int
     generation: int
     address: str | None
+    log: str = ""
+    """Path of the file that gets its output; no two live workers share one."""
     phase: Phase = Phase.STARTING
     since: float = 0.0
     """When it entered its phase."""

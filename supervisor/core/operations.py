@@ -1,0 +1,140 @@
+"""Whether an operation has reached its end: judged by looking at what is, not by counting what was done."""
+
+from typing import assert_never
+
+from msgspec import Struct
+
+from supervisor.core.reconcile import Picture
+from supervisor.core.rotation import quiet
+from supervisor.model.backends import Backend
+from supervisor.model.operations import Operation
+from supervisor.model.phases import Health, Rotation
+from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop
+from supervisor.model.workers import Slot
+
+
+class Judgement(Struct, frozen=True):
+    progress: str
+    done: bool = False
+    failed: str | None = None
+
+
+def judge(operation: Operation, picture: Picture) -> Judgement:
+    """How far an operation on a pool or on one of its workers has come."""
+    request = operation.request
+    match request:
+        case Scale():
+            return settled(picture, f"{picture.pool.name} has {picture.pool.desired} workers")
+        case Start():
+            return settled(picture, f"{request.target} serves", only=number_of(request.target))
+        case Stop():
+            return stopped(picture, request.target)
+        case Restart():
+            return replaced(operation, picture)
+        case Steer() | Reload():
+            if picture.pool.rollout is not None:
+                return rolling(picture)
+            return settled(picture, f"{picture.pool.name} is as configured")
+        case Rotate() | Shutdown():
+            return Judgement("under way")
+        case _:
+            assert_never(request)
+
+
+def number_of(target: str) -> int | None:
+    """The slot's number in `web.0`; None for a pool's name."""
+    _, dot, number = target.rpartition(".")
+    return int(number) if dot and number.isdigit() else None
+
+
+def rolling(picture: Picture) -> Judgement:
+    rollout = picture.pool.rollout
+    assert rollout is not None
+    numbers = range(picture.pool.desired)
+    new = sum(
+        any(w.generation == rollout.to_generation and picture.serves(w) for w in picture.of_slot(n))
+        for n in numbers
+    )
+    return Judgement(f"{new} of {picture.pool.desired} serve generation {rollout.to_generation}")
+
+
+def settled(picture: Picture, done: str, only: int | None = None) -> Judgement:
+    """Every wanted slot has one serving worker of the right generation, and nobody else is there."""
+    pool = picture.pool
+    numbers = range(pool.desired) if only is None else (only,)
+    slots = [picture.slots[n] for n in numbers if n in picture.slots]
+    for slot in slots:
+        if slot.failed:
+            return Judgement(f"{slot.name} failed", failed=f"{slot.name}: {slot.failed}{last_words(slot)}")
+    if pool.stopped:
+        return Judgement(f"{done}; the pool is stopped", done=True)
+    wanted = [n for n in numbers if not (n in picture.slots and idle(picture.slots[n]))]
+    serving = sum(any(picture.serves(w) for w in picture.of_slot(n)) for n in wanted)
+    extra = len(picture.workers) - sum(bool(picture.of_slot(n)) for n in wanted) if only is None else 0
+    if serving == len(wanted) and extra <= 0:
+        return Judgement(done, done=True)
+    leaving = f", {extra} leaving" if extra > 0 else ""
+    return Judgement(f"{serving} of {len(wanted)} serve{leaving}")
+
+
+def idle(slot: Slot) -> bool:
+    return slot.stopped or slot.finished
+
+
+def stopped(picture: Picture, target: str) -> Judgement:
+    number = number_of(target)
+    left = [w for w in picture.workers if number is None or w.slot == number]
+    if not left:
+        return Judgement(f"{target} is stopped", done=True)
+    return Judgement(f"{len(left)} still leaving: {', '.join(sorted(w.slot_name for w in left)[:5])}")
+
+
+def replaced(operation: Operation, picture: Picture) -> Judgement:
+    """Restart of one worker; a pool's restart is a rollout, which ends itself."""
+    number = number_of(operation.target)
+    if number is None:
+        return rolling(picture) if picture.pool.rollout else Judgement("under way")
+    workers = picture.of_slot(number)
+    slot = picture.slots.get(number)
+    if slot is None:
+        return Judgement("its slot is gone", failed=f"{operation.target} was scaled away")
+    old = [w for w in workers if w.serial in operation.serials]
+    for worker in old:
+        if worker.reprieved:
+            return Judgement(worker.reprieved, failed=worker.reprieved)
+        if worker.condemned is None and worker.stop_why is None:
+            return Judgement("called off", failed="its restart was called off")
+    recent = [t for t in slot.deaths if t >= operation.asked]
+    if old and recent and slot.ends:
+        why = f"its new worker failed: {slot.ends[-1].why}{last_words(slot)}; the old one keeps serving"
+        return Judgement("failed", failed=why)
+    if slot.failed:
+        return Judgement("failed", failed=f"{slot.failed}{last_words(slot)}")
+    if not old and any(picture.serves(w) for w in workers):
+        return Judgement(f"{operation.target} is replaced", done=True)
+    if not old and not workers:
+        return Judgement("its new worker is to start")
+    phases = ", ".join(f"{'old' if w in old else 'new'} one {w.phase}" for w in workers)
+    return Judgement(phases)
+
+
+def last_words(slot: Slot) -> str:
+    if not slot.ends or not slot.ends[-1].last_lines:
+        return ""
+    return f"; its last lines: {' | '.join(slot.ends[-1].last_lines[-3:])}"
+
+
+def rotated(request: Rotate, backend: Backend | None) -> Judgement:
+    """A backend's rotation: done when the proxy shows it and, out of rotation, nothing is in flight."""
+    if backend is None:
+        return Judgement("gone", failed=f"{request.target} is no longer there")
+    if backend.rotation is not request.rotation:
+        return Judgement(f"waiting for the proxy to show {request.rotation}")
+    if request.rotation is Rotation.READY:
+        if backend.health in (Health.UP, Health.UNKNOWN):
+            return Judgement(f"{request.target} is in rotation", done=True)
+        return Judgement(f"in rotation; the proxy says {backend.health} ({backend.health_reason})")
+    if quiet(backend):
+        return Judgement(f"{request.target} is in {request.rotation}, nothing in flight", done=True)
+    flight = "unknown" if backend.in_flight is None else str(backend.in_flight)
+    return Judgement(f"in {request.rotation}, {flight} in flight")
