@@ -28,6 +28,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     """Average response time in milliseconds as the proxy gives it."""
     sticky: bool = False
     """Clients may be bound to it, by a cookie or a table."""
+    added: bool = False
+    """clusterctl added it and takes it out again; may linger in maint while clients' connections hold it."""
     counters: dict[str, str] = {}
     """Every further figure that the proxy gives, by the proxy's own name."""
 
