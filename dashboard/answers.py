@@ -49,6 +49,6 @@ def log_path(target: str) -> str:
 def quoted(name: str) -> str:
     """One segment of a path, whatever it holds; urllib's own costs an import of 8 ms."""
     return "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b"._~-" else f"%{byte:02X}"
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"._~-" else f"%{byte:02X}"
         for byte in name.encode("utf-8", "surrogateescape")
     )

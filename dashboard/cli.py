@@ -1,0 +1,149 @@
+"""The command line: finds the verb, reads its flags, runs it; every trouble becomes a sentence and a code."""
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn
+
+from dashboard.answers import NoAnswer, NobodyThere, Refused
+from dashboard.finding import NoConfig
+from dashboard.printing import fail, out, tell
+from dashboard.verbs import CHANGE, COMMON, VERBS, Usage, Verb, find
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb; the exit codes are the contract's."""
+    words = _verb_first(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except Usage as error:
+        fail(str(error))
+        return 2
+    except NoConfig as error:
+        fail(str(error))
+        return error.exit_code
+    except Refused as error:
+        fail(error.detail)
+        return error.exit_code
+    except NobodyThere as error:
+        fail(f"no cluster is running (looked at {error}); start one with `clusterctl up`")
+        return 3
+    except NoAnswer as error:
+        fail(f"{error}; see `clusterctl status`")
+        return 1
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Who read us has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        if len(words) > 1 and find(words[1]):
+            words = [words[1], "--help"]
+        else:
+            out(*_overview())
+            return 0 if words else 2
+    if words[0] in ("--version", "-V", "version"):
+        from importlib.metadata import version
+
+        out(f"clusterctl {version('clusterctl')}")
+        return 0
+    verb = find(words[0])
+    if verb is None:
+        raise Usage(_unknown(words[0]))
+    try:
+        args = _parser(verb).parse_args(words[1:])
+    except SystemExit as end:
+        return int(end.code or 0)
+    module, _, function = verb.run.partition(":")
+    run = getattr(__import__(module, fromlist=[function]), function)
+    code: int = run(args)
+    return code
+
+
+def _verb_first(words: list[str]) -> list[str]:
+    """`clusterctl -c FILE status` means the same as `clusterctl status -c FILE`."""
+    moved: list[str] = []
+    while words and words[0].startswith(("-c", "--config", "--socket")):
+        taken = 1 if "=" in words[0] or (words[0].startswith("-c") and len(words[0]) > 2) else 2
+        moved, words = moved + words[:taken], words[taken:]
+    return [*words[:1], *moved, *words[1:]]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        verb = self.prog.rpartition(" ")[2]
+        fail(f"{verb}: {message}; `{self.prog} --help` shows how")
+        raise SystemExit(2)
+
+
+def _parser(verb: Verb) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"clusterctl {verb.name}",
+        description=f"{verb.does[0].upper()}{verb.does[1:]}.",
+        epilog=f"example: {verb.example}",
+        allow_abbrev=False,
+    )
+    for flag in (*verb.flags, *(CHANGE if verb.changes else ()), *COMMON):
+        how: dict[str, Any] = dict(flag.how)
+        if named := how.get("type"):
+            how["type"] = _TYPES[named]
+        parser.add_argument(*flag.names, **how)
+    return parser
+
+
+def _duration(text: str) -> float:
+    for unit in sorted(_UNITS, key=len, reverse=True):
+        if text.endswith(unit):
+            return _positive(text.removesuffix(unit), text) * _UNITS[unit]
+    return _positive(text, text)
+
+
+def _positive(digits: str, text: str) -> float:
+    try:
+        value = float(digits)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 30, 30s or 5m")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+_TYPES = {"duration": _duration, "count": _count}
+
+
+def _overview() -> list[str]:
+    width = max(len(verb.name) for verb in VERBS)
+    return [
+        "clusterctl: workers and the proxies in front of them, on one screen",
+        "",
+        "usage: clusterctl VERB [-c FILE | --socket PATH] …",
+        "",
+        *(f"  {verb.name:{width}}  {verb.does}" for verb in VERBS),
+        "",
+        "`clusterctl VERB --help` shows its flags and an example.",
+    ]
+
+
+def _unknown(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, [verb.name for verb in VERBS], 1, 0.5)
+    hint = f"did you mean `{near[0]}`?" if near else "`clusterctl --help` lists them"
+    return f"no such verb: {word}; {hint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""`clusterctl down`: asks the engine to end everything gracefully, and waits until the keeper is gone."""
+
+import os
+import select
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
+from dashboard.changes import Change, plan, submitted
+from dashboard.finding import place
+from dashboard.following import Progress, Row, outcome
+from dashboard.pipe import Pipe
+from dashboard.printing import result, tell
+
+
+def down(args: Namespace) -> int:
+    where = place(args.config, args.socket)
+    pipe = Pipe(where.socket)
+    change = Change("POST", "/v1/shutdown", {"keep_workers": args.keep_workers})
+    try:
+        if args.dry_run:
+            return plan(pipe, change, args.json)
+        with _watched(pipe) as ended:
+            operation = submitted(pipe, change, args.yes)
+            if not args.wait:
+                outcome(operation, args.json)
+                return 0
+            operation = _gone(pipe, operation, args.timeout, ended)
+    except NobodyThere:
+        result(f"cluster {where.name} is already down (nobody listens on {where.socket})")
+        return 0
+    except KeyboardInterrupt:
+        tell(f"interrupted; cluster {where.name} goes on ending")
+        return 130
+    if args.json or operation.get("phase") != "done":
+        return outcome(operation, args.json)
+    result(f"cluster {where.name} is down" + ("; its workers go on" if args.keep_workers else ""))
+    return 0
+
+
+@contextmanager
+def _watched(pipe: Pipe) -> Iterator[int | None]:
+    """A descriptor that is readable once the keeper is gone: its socket goes a little before it does."""
+    pid = pipe.get("/v1/snapshot").json().get("engine", {}).get("keeper_pid")
+    try:
+        descriptor = os.pidfd_open(pid) if isinstance(pid, int) and hasattr(os, "pidfd_open") else None
+    except OSError:
+        descriptor = None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _gone(pipe: Pipe, operation: Row, timeout: float | None, ended: int | None) -> Row:
+    """The operation as it was seen last, `done` once the keeper is gone."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    progress = Progress()
+    try:
+        while True:
+            progress.show(operation)
+            if _over(ended, 0.1):
+                return {**operation, "phase": "done"}
+            if deadline is not None and time.monotonic() >= deadline:
+                return {**operation, "phase": "running"}
+            try:
+                path = f"/v1/operations/{quoted(str(operation.get('id')))}"
+                operation = Pipe(pipe.socket, 2.0).send("GET", path).json()
+            except NobodyThere:
+                if ended is None:
+                    return {**operation, "phase": "done"}
+            except (NoAnswer, Refused):
+                # The engine has ended and the keeper is about to.
+                continue
+            if operation.get("phase") in ("failed", "aborted"):
+                return operation
+    finally:
+        progress.close()
+
+
+def _over(ended: int | None, pause: float) -> bool:
+    if ended is not None:
+        return bool(select.select([ended], [], [], pause)[0])
+    time.sleep(pause)
+    return False

@@ -1,0 +1,71 @@
+"""Which cluster is meant: its configuration file, its state directory, its socket."""
+
+import os
+from typing import NamedTuple
+
+from supervisor.model.places import config_candidates, socket_path, state_dir
+
+
+class NoConfig(Exception):
+    """No configuration where one is needed; says where it was looked for."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class Place(NamedTuple):
+    """Where one cluster lives."""
+
+    config: str | None
+    """None where the socket was named directly."""
+    name: str
+    state: str
+    socket: str
+
+
+def config_file(named: str | None) -> str:
+    """The configuration that is meant, as an absolute path."""
+    if named:
+        if not os.path.exists(named):
+            raise NoConfig(f"no such file: {named}", 2)
+        return os.path.abspath(named)
+    candidates = config_candidates(os.environ)
+    for path in candidates:
+        if os.path.exists(path):
+            return os.path.abspath(path)
+        if path == os.environ.get("CLUSTERCTL_CONFIG"):
+            raise NoConfig(f"no such file: {path} ($CLUSTERCTL_CONFIG names it)", 2)
+    raise NoConfig(
+        f"no configuration found (looked for {', '.join(candidates)}); "
+        "name one with -c FILE, or see `clusterctl demo`",
+        3,
+    )
+
+
+def place(config: str | None, socket: str | None) -> Place:
+    """Where the cluster lives that the flags mean. Raises NoConfig."""
+    if socket:
+        state = os.path.dirname(os.path.abspath(socket))
+        return Place(None, os.path.basename(state), state, os.path.abspath(socket))
+    path = config_file(config)
+    name, state = _cluster(path)
+    return Place(path, name, state, socket_path(state))
+
+
+def _cluster(path: str) -> tuple[str, str]:
+    """Name and state directory; whether the rest of the file is valid is not asked here."""
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            cluster = tomllib.load(file).get("cluster")
+    except (OSError, ValueError) as error:
+        raise NoConfig(f"{path}: {error}", 2) from error
+    found = cluster if isinstance(cluster, dict) else {}
+    name, state = found.get("name"), found.get("state_dir")
+    if isinstance(state, str) and state:
+        return str(name or "cluster"), os.path.join(os.path.dirname(path), os.path.expanduser(state))
+    if not isinstance(name, str) or not name:
+        raise NoConfig(f"{path}: cluster.name is missing (see `clusterctl check {path}`)", 2)
+    return name, state_dir(name, os.environ, os.geteuid() == 0)

@@ -1,0 +1,166 @@
+"""What the screen holds of a cluster: the last picture, its pairs of worker and backend, and a little history."""
+
+from array import array
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supervisor.model.events import Event
+from supervisor.model.phases import Health, Rotation
+from supervisor.model.snapshot import BackendRow, PoolRow, ProxyRow, Snapshot, UpstreamRow, WorkerRow
+
+LONGEST = 120
+"""Readings kept for each graph."""
+EVENTS = 500
+
+Series = array  # of C floats; nan where a reading was unknown
+_NONE: "Series[float]" = array("f")
+
+
+class History(NamedTuple):
+    cpu: "Series[float]" = _NONE
+    memory: "Series[float]" = _NONE
+    rate: "Series[float]" = _NONE
+
+
+class WorkerView(NamedTuple):
+    """One row of the table of workers: the worker with its pool and the backend that it fills."""
+
+    key: str
+    worker: WorkerRow
+    pool: PoolRow
+    backend: BackendRow | None
+    proxy: ProxyRow | None
+    history: History
+
+
+class BackendView(NamedTuple):
+    """One row of the table of backends, with the worker of ours that fills it."""
+
+    key: str
+    """PROXY/UPSTREAM/BACKEND."""
+    backend: BackendRow
+    upstream: UpstreamRow
+    proxy: ProxyRow
+    worker: WorkerRow | None
+    history: History
+
+
+class Missing(Struct, frozen=True, kw_only=True):
+    """Nobody answers since `since` (monotonic seconds)."""
+
+    since: float
+    why: str
+
+
+class Mirror(Struct, frozen=True, kw_only=True):
+    snapshot: Snapshot | None = None
+    received: float = 0.0
+    """Monotonic seconds at which the snapshot came."""
+    workers: dict[str, WorkerView] = {}
+    backends: dict[str, BackendView] = {}
+    events: tuple[Event, ...] = ()
+    away: Missing | None = None
+    total: History = History()
+    """Host CPU, host memory used, and requests a second over all pools."""
+
+    def pool(self, name: str) -> PoolRow | None:
+        pools = self.snapshot.pools if self.snapshot else ()
+        return next((pool for pool in pools if pool.name == name), None)
+
+
+def worker_key(worker: WorkerRow) -> str:
+    """A worker has its serial, which never comes again; an empty slot has its name."""
+    return worker.id if worker.serial is None else f"{worker.id}#{worker.serial}"
+
+
+def slot_of(key: str) -> str:
+    return key.rsplit("#", 1)[0]
+
+
+def serves(backend: BackendRow) -> bool:
+    """It gets new requests, as far as the proxy tells: in rotation, and not known to be down."""
+    return backend.rotation is Rotation.READY and backend.health in (Health.UP, Health.UNKNOWN)
+
+
+def apply(mirror: Mirror, news: Snapshot | Event | Missing, now: float) -> Mirror:
+    """The mirror after one piece of news; the one given stays as it is."""
+    match news:
+        case Snapshot():
+            return _with_snapshot(mirror, news, now)
+        case Event():
+            if mirror.events and news.number <= mirror.events[-1].number:
+                return mirror
+            return replace(mirror, events=(*mirror.events[-(EVENTS - 1) :], news))
+        case Missing():
+            return replace(mirror, away=news)
+
+
+def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
+    backends: dict[str, BackendView] = {}
+    for proxy in snapshot.proxies:
+        for upstream in proxy.upstreams:
+            for backend in upstream.backends:
+                key = f"{proxy.name}/{upstream.name}/{backend.name}"
+                before = mirror.backends.get(key)
+                history = before.history if before else History()
+                rates = _longer(history.rate, backend.requests_per_second)
+                backends[key] = BackendView(key, backend, upstream, proxy, None, history._replace(rate=rates))
+    workers: dict[str, WorkerView] = {}
+    for pool in snapshot.pools:
+        for worker in pool.workers:
+            view = _worker_view(mirror, pool, worker, backends.get(worker.backend or ""))
+            workers[view.key] = view
+            if worker.backend in backends:
+                backends[worker.backend] = backends[worker.backend]._replace(worker=worker)
+    return Mirror(
+        snapshot=snapshot,
+        received=now,
+        workers=workers,
+        backends=backends,
+        events=mirror.events,
+        total=_totals(mirror.total, snapshot),
+    )
+
+
+def _worker_view(mirror: Mirror, pool: PoolRow, worker: WorkerRow, fills: BackendView | None) -> WorkerView:
+    key = worker_key(worker)
+    before = mirror.workers.get(key)
+    history = before.history if before else History()
+    longer = History(
+        _longer(history.cpu, worker.cpu_percent),
+        _longer(history.memory, worker.rss_bytes),
+        _longer(history.rate, worker.requests_per_second),
+    )
+    backend, proxy = (fills.backend, fills.proxy) if fills else (None, None)
+    return WorkerView(key, worker, pool, backend, proxy, longer)
+
+
+def _totals(total: History, snapshot: Snapshot) -> History:
+    host = snapshot.host
+    used = None
+    if host.memory_total_bytes is not None and host.memory_available_bytes is not None:
+        used = host.memory_total_bytes - host.memory_available_bytes
+    return History(
+        _longer(total.cpu, host.cpu_percent), _longer(total.memory, used), _longer(total.rate, total_rate(snapshot))
+    )
+
+
+def total_rate(snapshot: Snapshot) -> float | None:
+    """Requests a second over all backends; None where no proxy knows."""
+    rates = [
+        backend.requests_per_second
+        for proxy in snapshot.proxies
+        for upstream in proxy.upstreams
+        for backend in upstream.backends
+        if backend.requests_per_second is not None
+    ]
+    return sum(rates) if rates else None
+
+
+def _longer(series: "Series[float]", value: float | None) -> "Series[float]":
+    # A slice is a copy: the mirror before keeps its own. Floats of 4 bytes: 1,000 workers stay under 2 MB.
+    longer = series[-(LONGEST - 1) :]
+    longer.append(float("nan") if value is None else value)
+    return longer

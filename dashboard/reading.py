@@ -1,0 +1,156 @@
+"""The verbs that only look: status, logs, events, operations, a rollout, and a configuration checked."""
+
+import json
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections import deque
+from typing import Any
+
+from dashboard.answers import NoAnswer, NobodyThere, Refused, log_path, quoted
+from dashboard.finding import config_file, place
+from dashboard.pipe import Pipe
+from dashboard.printing import out, out_json, paper_for, result, tell
+from supervisor.model.text import clean, clean_bytes
+
+_LONGEST_LINE = 100_000
+_SILENCE = 45.0
+"""Event streams carry a heartbeat each 15 s: after three missing ones nobody is there."""
+_EVENTS_SHOWN = 50
+_LINES_SHOWN = 20
+
+
+def status(args: Namespace) -> int:
+    answer = _pipe(args).get("/v1/snapshot")
+    if args.json:
+        out_json(answer.body)
+        return 0
+    from dashboard.frames import frame
+
+    out(*frame(answer.json(), paper_for(sys.stdout)))
+    return 0
+
+
+def rollout_status(args: Namespace) -> int:
+    pools = _pipe(args).get("/v1/snapshot").json().get("pools") or []
+    pool = next((one for one in pools if one.get("name") == args.target), None)
+    if pool is None:
+        raise Refused(404, "unknown", f"no such pool: {args.target}")
+    if args.json:
+        out_json(json.dumps(pool.get("rollout")).encode())
+    elif pool.get("rollout"):
+        from dashboard.frames import rolling
+
+        result(f"{args.target}: {rolling(pool['rollout'])}")
+    else:
+        result(f"{args.target}: no rollout is going on; generation {pool.get('generation')}")
+    return 0
+
+
+def logs(args: Namespace) -> int:
+    pipe = _pipe(args)
+    lines: int = _LINES_SHOWN if args.lines is None else args.lines
+    while True:
+        path = f"{log_path(args.target)}?lines={lines}" + ("&follow=1" if args.follow else "")
+        try:
+            for line in pipe.lines(path):
+                out(clean_bytes(line.removesuffix(b"\r"), _LONGEST_LINE))
+        except NobodyThere:
+            raise
+        except NoAnswer as error:
+            if not args.follow:
+                raise
+            tell(f"{error}; following again")
+        if not args.follow:
+            return 0
+        # What was shown is not shown again: from here on only what comes.
+        lines = 0
+        time.sleep(0.5)
+
+
+def events(args: Namespace) -> int:
+    pipe = _pipe(args)
+    after: int = args.after or 0
+    # Without a start, only the newest are shown of those there are.
+    kept = args.lines if args.lines is not None else None if args.after is not None else _EVENTS_SHOWN
+    answer = pipe.get(f"/v1/events?after={after}")
+    rows = deque(event_rows(answer.body), kept)
+    for row in rows:
+        _print_event(row, args.json)
+        after = max(after, row.get("number") or 0)
+    while args.follow:
+        try:
+            # One line at a time: a stream may never end.
+            for line in pipe.lines(f"/v1/events?after={after}&follow=1", _SILENCE):
+                for row in event_rows(line):
+                    _print_event(row, args.json)
+                    after = max(after, row.get("number") or 0)
+        except NobodyThere:
+            raise
+        except NoAnswer as error:
+            tell(f"{error}; following again")
+        time.sleep(0.5)
+    return 0
+
+
+def event_rows(body: bytes) -> list[dict[str, Any]]:
+    """Heartbeats are empty lines, and a reader too far behind is given a snapshot first: neither is an event."""
+    found = []
+    for line in body.split(b"\n"):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise NoAnswer(f"the engine's answer makes no sense: {error}") from error
+            if isinstance(row, dict) and "snapshot" not in row:
+                found.append(row)
+    return found
+
+
+def _print_event(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        out_json(json.dumps(row).encode())
+        return
+    from dashboard.frames import event_line
+
+    out(event_line(row, paper_for(sys.stdout)))
+
+
+def operations(args: Namespace) -> int:
+    from dashboard.following import follow, said
+    from dashboard.say import clock
+
+    pipe = _pipe(args)
+    if args.id:
+        return follow(pipe, pipe.get(f"/v1/operations/{quoted(args.id)}").json(), args.timeout, args.json)
+    answer = pipe.get("/v1/operations")
+    if args.json:
+        out_json(answer.body)
+        return 0
+    found = answer.json()
+    rows = found.get("operations") or [] if isinstance(found, dict) else found
+    for row in rows:
+        result(f"{clock(row.get('asked'))} {row.get('id')}: {said(row)} ({row.get('actor')})")
+    if not rows:
+        result("nothing was asked for yet")
+    return 0
+
+
+def check(args: Namespace) -> int:
+    path = config_file(args.file or args.config)
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.settings", path, *(["--json"] if args.json else [])],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    out(*(clean(line, _LONGEST_LINE) for line in done.stdout.splitlines()))
+    for line in done.stderr.splitlines():
+        tell(line)
+    return done.returncode
+
+
+def _pipe(args: Namespace) -> Pipe:
+    return Pipe(place(args.config, args.socket).socket)

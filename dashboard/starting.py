@@ -1,0 +1,181 @@
+"""`clusterctl up`: keeper and engine started, in the foreground or detached."""
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from typing import IO, Any
+
+from dashboard.answers import NoAnswer, NobodyThere
+from dashboard.finding import Place, place
+from dashboard.pipe import Pipe
+from dashboard.printing import fail, result, tell
+from supervisor.model.text import clean
+
+_TAIL_BYTES = 4096
+_TAIL_LINES = 12
+
+
+def up(args: Namespace) -> int:
+    if args.socket:
+        fail("up: starts the cluster of a configuration; --socket names one that runs")
+        return 2
+    where = place(args.config, None)
+    if (code := checked(where)) != 0:
+        return code
+    if args.detach:
+        code = start_detached(where, args.timeout)
+        return settled(where, args.timeout) if code == 0 and args.wait else code
+    if running(where):
+        fail(f"cluster {where.name} is already up: socket {where.socket}")
+        return 5
+    tell(f"cluster {where.name}: socket {where.socket}; Ctrl-C stops it gracefully")
+    command = keeper_command(where)
+    os.execv(command[0], command)
+
+
+def checked(where: Place) -> int:
+    """0, or 2 with every problem of the configuration on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor.settings", str(where.config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    for line in done.stderr.splitlines():
+        tell(line)
+    return done.returncode
+
+
+def running(where: Place) -> bool:
+    """Whether somebody listens there; an engine that is away for a moment counts."""
+    try:
+        Pipe(where.socket, 5.0).get("/v1/snapshot")
+    except NobodyThere:
+        return False
+    except NoAnswer:
+        return True
+    return True
+
+
+def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
+    """The argv of the keeper, which starts the engine."""
+    ready = ["--ready-fd", str(ready_fd)] if ready_fd is not None else []
+    keeper = [sys.executable, "-m", "supervisor.keeper", "--state-dir", where.state, *ready, "--"]
+    return [
+        *keeper,
+        sys.executable,
+        "-m",
+        "supervisor.boot",
+        "--config",
+        str(where.config),
+        "--state-dir",
+        where.state,
+    ]
+
+
+def start_detached(where: Place, timeout: float, say: Callable[[str], None] = result) -> int:
+    """Starts keeper and engine in the background and waits until the API answers. Already so: says so."""
+    if running(where):
+        say(f"cluster {where.name} is already up: socket {where.socket}")
+        return 0
+    with tempfile.TemporaryFile() as said:
+        keeper, ready = launched(where, said)
+        try:
+            answer = _until_ready(keeper, ready, timeout)
+        finally:
+            os.close(ready)
+        if answer == b"":
+            return _not_up(where, keeper, said, timeout)
+    say(f"cluster {where.name} is up: socket {where.socket}")
+    return 0
+
+
+def launched(where: Place, said: IO[bytes], **how: Any) -> tuple[subprocess.Popen[bytes], int]:
+    """The keeper in a session of its own, and the descriptor that tells when the engine is up."""
+    ready, tells = os.pipe()
+    try:
+        # Not waited for: it outlives us, and whoever starts us reaps it.
+        keeper = subprocess.Popen(
+            keeper_command(where, tells),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            pass_fds=(tells,),
+            start_new_session=True,
+            **how,
+        )
+    except BaseException:
+        os.close(ready)
+        raise
+    finally:
+        os.close(tells)
+    return keeper, ready
+
+
+def _until_ready(keeper: subprocess.Popen[bytes], ready: int, timeout: float) -> bytes:
+    """What the keeper wrote; nothing when it ended, or when time ran out."""
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([ready], [], [], min(left, 0.1))[0]:
+            return os.read(ready, 64)
+        if keeper.poll() is not None:
+            return b""
+    return b""
+
+
+def _not_up(where: Place, keeper: subprocess.Popen[bytes], said: IO[bytes], timeout: float) -> int:
+    said.seek(0)
+    for line in said.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines():
+        tell(line)
+    try:
+        code = keeper.wait(1.0)
+    except subprocess.TimeoutExpired:
+        fail(
+            f"cluster {where.name} did not answer within {timeout:g} s; "
+            f"the keeper (pid {keeper.pid}) goes on trying"
+        )
+        tell_tail(f"{where.state}/engine.log")
+        return 6
+    fail(f"cluster {where.name} did not start: the keeper ended with exit code {code}")
+    tell_tail(f"{where.state}/engine.log")
+    return code if code in (2, 5) else 1
+
+
+def tell_tail(path: str) -> None:
+    """The last lines of a log of ours, where there is one."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    except OSError:
+        return
+    if lines:
+        tell(f"the last lines of {path}:")
+        for line in lines:
+            tell("  " + clean(line))
+
+
+def settled(where: Place, timeout: float) -> int:
+    """Waits until every pool has the workers it wants. 1 when a slot was given up, 6 when time ran out."""
+    deadline = time.monotonic() + timeout
+    pipe = Pipe(where.socket)
+    while True:
+        pools = pipe.get("/v1/snapshot").json().get("pools") or []
+        missing = [pool for pool in pools if not pool.get("stopped") and pool["ready"] < pool["desired"]]
+        failed = [row for pool in missing for row in pool.get("workers") or () if row.get("phase") == "failed"]
+        for row in failed:
+            fail(f"{row.get('id')} failed: {row.get('why') or 'no reason known'}")
+        if failed or not missing:
+            return 1 if failed else 0
+        if time.monotonic() >= deadline:
+            names = ", ".join(f"{pool['name']} {pool['ready']}/{pool['desired']}" for pool in missing)
+            tell(f"still going when time ran out: {names}")
+            return 6
+        time.sleep(0.1)

@@ -1,0 +1,84 @@
+"""`clusterctl top`: the screen where a terminal can show it, plain frames elsewhere."""
+
+import sys
+import time
+from argparse import Namespace
+from collections import deque
+
+from dashboard.answers import NoAnswer, NobodyThere
+from dashboard.finding import Place, place
+from dashboard.pipe import Pipe
+from dashboard.printing import out, paper_for, screen_possible, tell
+
+_EVENTS_SHOWN = 10
+
+
+def top(args: Namespace) -> int:
+    where = place(args.config, args.socket)
+    if (code := _there(where)) != 0:
+        return code
+    if args.batch:
+        return frames(where, args.n, args.interval)
+    if not screen_possible():
+        tell("not a terminal that can show the screen; plain frames instead (as `top --batch`)")
+        return frames(where, args.n, args.interval)
+    return screen(where.socket, args)
+
+
+def screen(socket: str, args: Namespace) -> int:
+    """The screen, until it is quit; Textual and httpx are loaded here and nowhere else."""
+    from dashboard.link import Link
+    from dashboard.tui.app import run
+
+    return run(
+        Link(socket),
+        read_only=args.read_only,
+        interval=max(0.1, args.interval),
+        theme=args.theme,
+        ascii=args.ascii,
+    )
+
+
+def frames(where: Place, number: int | None, interval: float) -> int:
+    """Plain pictures, `number` of them or until interrupted; the same columns as on the screen."""
+    from dashboard.frames import Row, event_line, frame
+    from dashboard.reading import event_rows
+
+    pipe, shown, after = Pipe(where.socket), 0, 0
+    recent: deque[Row] = deque(maxlen=_EVENTS_SHOWN)
+    while number is None or shown < number:
+        started = time.monotonic()
+        try:
+            snapshot = pipe.get("/v1/snapshot").json()
+            recent.extend(event_rows(pipe.get(f"/v1/events?after={after}").body))
+            after = recent[-1].get("number") or after if recent else after
+        except NobodyThere:
+            raise
+        except NoAnswer as error:
+            if number is not None and shown + 1 >= number:
+                raise
+            tell(f"{error}; trying again")
+        else:
+            paper = paper_for(sys.stdout)
+            lines = frame(snapshot, paper)
+            if recent:
+                lines += ["", "events", *(event_line(row, paper) for row in recent)]
+            out(*lines, "")
+        shown += 1
+        if number is None or shown < number:
+            time.sleep(max(0.0, interval - (time.monotonic() - started)))
+    return 0
+
+
+def _there(where: Place) -> int:
+    """0 when a cluster runs there; starts one, detached, where a configuration is at hand."""
+    from dashboard.starting import checked, running, start_detached
+
+    if running(where):
+        return 0
+    if where.config is None:
+        raise NobodyThere(where.socket)
+    if (code := checked(where)) != 0:
+        return code
+    tell(f"no cluster is running; starting {where.name}, detached (`clusterctl down` ends it)")
+    return start_detached(where, 60.0, tell)
