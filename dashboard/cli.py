@@ -50,9 +50,7 @@ def _dispatch(words: list[str]) -> int:
             out(*_overview())
             return 0 if words else 2
     if words[0] in ("--version", "-V", "version"):
-        from importlib.metadata import version
-
-        out(f"clusterctl {version('clusterctl')}")
+        out(f"clusterctl {_version()}")
         return 0
     verb = find(words[0])
     if verb is None:
@@ -135,6 +133,15 @@ def _overview() -> list[str]:
         "",
         "`clusterctl VERB --help` shows its flags and an example.",
     ]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("clusterctl")
+    except PackageNotFoundError:
+        return "(from a source tree that is not installed)"
 
 
 def _unknown(word: str) -> str:

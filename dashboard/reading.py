@@ -1,7 +1,6 @@
-"""The verbs that only look: status, logs, events, operations, a rollout, and a configuration checked."""
+"""The verbs that only look: status, logs, events, operations, a rollout."""
 
 import json
-import subprocess
 import sys
 import time
 from argparse import Namespace
@@ -9,10 +8,10 @@ from collections import deque
 from typing import Any
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused, log_path, quoted
-from dashboard.finding import config_file, place
+from dashboard.finding import place
 from dashboard.pipe import Pipe
 from dashboard.printing import out, out_json, paper_for, result, tell
-from supervisor.model.text import clean, clean_bytes
+from supervisor.model.text import clean_bytes
 
 _LONGEST_LINE = 100_000
 _SILENCE = 45.0
@@ -135,21 +134,6 @@ def operations(args: Namespace) -> int:
     if not rows:
         result("nothing was asked for yet")
     return 0
-
-
-def check(args: Namespace) -> int:
-    path = config_file(args.file or args.config)
-    done = subprocess.run(
-        [sys.executable, "-m", "supervisor.settings", path, *(["--json"] if args.json else [])],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    out(*(clean(line, _LONGEST_LINE) for line in done.stdout.splitlines()))
-    for line in done.stderr.splitlines():
-        tell(line)
-    return done.returncode
 
 
 def _pipe(args: Namespace) -> Pipe:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from dashboard.answers import NoAnswer, NobodyThere
+from dashboard.checking import checked
 from dashboard.finding import Place, place
 from dashboard.pipe import Pipe
 from dashboard.printing import fail, result, tell
@@ -25,7 +26,7 @@ def up(args: Namespace) -> int:
         fail("up: starts the cluster of a configuration; --socket names one that runs")
         return 2
     where = place(args.config, None)
-    if (code := checked(where)) != 0:
+    if (code := checked(str(where.config))) != 0:
         return code
     if args.detach:
         code = start_detached(where, args.timeout)
@@ -36,21 +37,6 @@ def up(args: Namespace) -> int:
     tell(f"cluster {where.name}: socket {where.socket}; Ctrl-C stops it gracefully")
     command = keeper_command(where)
     os.execv(command[0], command)
-
-
-def checked(where: Place) -> int:
-    """0, or 2 with every problem of the configuration on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "supervisor.settings", str(where.config)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    for line in done.stderr.splitlines():
-        tell(line)
-    return done.returncode
 
 
 def running(where: Place) -> bool:

@@ -12,6 +12,8 @@ _COLOURS = {
     "faint": "\x1b[2m",
     "head": "\x1b[1m",
 }
+_LAST = 30
+"""Cells that the last column, free text, should have where the others allow it."""
 _RESET = "\x1b[0m"
 
 # The words of the house for states, by how an operator should feel about them.
@@ -50,17 +52,33 @@ class Paper(NamedTuple):
 class Column(NamedTuple):
     title: str
     right: bool = False
+    spare: int = 0
+    """Left out where the width does not do, the highest first; 0 never."""
 
 
 def columns(head: Sequence[Column], rows: Sequence[Sequence[str]], paper: Paper) -> list[str]:
     """One line for the titles and one for each row; the last column takes what is left of the width."""
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max([shown(column.title), *(shown(row[i]) for row in cells)]) for i, column in enumerate(head)]
+    kept = _kept(head, widths, paper)
+    head, widths = [head[i] for i in kept], [widths[i] for i in kept]
     titles = [column.title for column in head]
     return [
         _line(head, titles, widths, paper, title=True),
-        *(_line(head, row, widths, paper, title=False) for row in cells),
+        *(_line(head, [row[i] for i in kept], widths, paper, title=False) for row in cells),
     ]
+
+
+def _kept(head: Sequence[Column], widths: list[int], paper: Paper) -> list[int]:
+    kept = list(range(len(head)))
+    if paper.width is None:
+        return kept
+    while sum(widths[i] + 2 for i in kept[:-1]) + min(widths[-1], _LAST) > paper.width:
+        spare = max(kept, key=lambda i: head[i].spare)
+        if not head[spare].spare:
+            break
+        kept.remove(spare)
+    return kept
 
 
 def _line(head: Sequence[Column], row: Sequence[str], widths: list[int], paper: Paper, title: bool) -> str:
@@ -71,8 +89,9 @@ def _line(head: Sequence[Column], row: Sequence[str], widths: list[int], paper: 
         if left is not None and left <= 0:
             break
         text = cell if left is None else cut(cell, left)
-        gap = " " * max(0, width - shown(text))
-        left = None if left is None else left - max(width, shown(text)) - 2
+        room = width if left is None else min(width, left)
+        gap = " " * max(0, room - shown(text))
+        left = None if left is None else left - room - 2
         inked = ink(text, "head" if title else _TOKENS.get(text), paper)
         pieces.append(gap + inked if column.right else inked if i == last else inked + gap)
     return "  ".join(pieces).rstrip()

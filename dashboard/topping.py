@@ -72,13 +72,14 @@ def frames(where: Place, number: int | None, interval: float) -> int:
 
 def _there(where: Place) -> int:
     """0 when a cluster runs there; starts one, detached, where a configuration is at hand."""
-    from dashboard.starting import checked, running, start_detached
+    from dashboard.checking import checked
+    from dashboard.starting import running, start_detached
 
     if running(where):
         return 0
     if where.config is None:
         raise NobodyThere(where.socket)
-    if (code := checked(where)) != 0:
+    if (code := checked(where.config)) != 0:
         return code
     tell(f"no cluster is running; starting {where.name}, detached (`clusterctl down` ends it)")
     return start_detached(where, 60.0, tell)

@@ -199,7 +199,7 @@ VERBS = (
     Verb(
         "check",
         "validate a configuration: every error at once",
-        "dashboard.reading:check",
+        "dashboard.checking:check",
         (_flag("file", nargs="?", metavar="FILE", help="else as for the other verbs"), JSON),
         "clusterctl check shop.toml",
     ),

@@ -1,0 +1,123 @@
+"""The command line itself: help, unknown verbs, where a cluster is looked for, and what it may import."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboard.cli import main
+from dashboard.verbs import VERBS
+from tests.dashboard.conftest import Run
+from tests.dashboard.fake_api import FakeApi, as_json
+from tests.dashboard.pictures import picture, plain
+
+pytestmark = pytest.mark.real
+
+HEAVY = {"msgspec", "httpx", "rich", "textual", "asyncio", "http", "email", "ssl", "subprocess", "psutil"}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_has_help_with_an_example(verb: object, capsys: pytest.CaptureFixture[str]) -> None:
+    name = verb.name  # type: ignore[attr-defined]
+    assert main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"example: clusterctl {name}" in " ".join(shown.split())
+    assert "--socket" in shown
+
+
+def test_an_unknown_verb_is_exit_2_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["statsu"]) == 2
+    assert "did you mean `status`?" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("clusterctl ")
+
+
+def test_no_cluster_is_exit_3_and_says_where_it_looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "shop.toml"
+    config.write_text('[cluster]\nname = "shop"\nstate_dir = "state"\n')
+    for verb in (["status"], ["scale", "web=2"], ["events"], ["logs", "web"], ["reload"]):
+        assert main([*verb, "-c", str(config)]) == 3
+        assert f"{tmp_path}/state/clusterctl.sock" in capsys.readouterr().err
+
+
+def test_down_of_nothing_is_already_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["down", "--socket", f"{tmp_path}/clusterctl.sock"]) == 0
+    assert "already down" in capsys.readouterr().out
+
+
+def test_flags_may_stand_before_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--socket", f"{tmp_path}/x.sock", "status"]) == 3
+    assert "x.sock" in capsys.readouterr().err
+
+
+def test_the_state_directory_is_the_default_one_of_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clusterctl.toml").write_text('[cluster]\nname = "shop"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLUSTERCTL_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+    assert main(["status"]) == 3
+    assert "/nowhere/clusterctl/shop/clusterctl.sock" in capsys.readouterr().err
+
+
+def test_without_any_configuration_it_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLUSTERCTL_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["status"]) == 3
+    shown = capsys.readouterr().err
+    assert "./clusterctl.toml" in shown
+    assert "clusterctl demo" in shown
+
+
+@pytest.mark.parametrize("text", ["[cluster\n", "", "cluster = 3\n", "\xff"])
+def test_a_file_that_names_no_cluster_is_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    config = tmp_path / "bad.toml"
+    config.write_bytes(text.encode("latin-1"))
+    assert main(["status", "-c", str(config)]) == 2
+    assert str(config) in capsys.readouterr().err
+
+
+def test_a_named_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "-c", "/no/such.toml"]) == 2
+    assert "no such file: /no/such.toml" in capsys.readouterr().err
+
+
+def test_the_quick_verbs_import_nothing_heavy(api: FakeApi) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    for words in (["status", "--json"], ["status"]):
+        code = (
+            "import sys; from dashboard.cli import main; code = main(sys.argv[1:]); "
+            f"print(sorted({HEAVY} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--socket", api.socket], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "[]\n"
+
+
+def test_a_reader_who_has_enough_is_no_error(api: FakeApi) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard", "status", "--socket", api.socket],
+        stdout=write, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_status_before_a_verb_that_reads_json(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    assert '"revision": 1' in run("status", "--json").out
