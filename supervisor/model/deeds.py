@@ -31,6 +31,8 @@ class DropSlot(Struct, frozen=True, kw_only=True):
 
 class Converge(Struct, frozen=True, kw_only=True):
     proxy: str
+    owner: str
+    """The pool whose want it is; empty: an operator's, for backends that no pool fills."""
     want: Want
 
 

@@ -69,12 +69,14 @@ class Converged(Struct, frozen=True, kw_only=True):
 
     proxy: str
     upstream: str
+    owner: str
     changes: tuple[str, ...]
 
 
 class ConvergeFailed(Struct, frozen=True, kw_only=True):
     proxy: str
     upstream: str
+    owner: str
     why: str
 
 

@@ -1,0 +1,98 @@
+"""Events as published: numbered, kept for a while in memory and in a file, and awaited by readers."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from supervisor.model.events import Event, Level
+from supervisor.model.text import clean
+
+KEPT = 2_000
+FILE_LIMIT = 2 << 20
+"""Bytes of `events.jsonl` at which it becomes `events.jsonl.1`, and the one before is forgotten."""
+
+
+class Feed:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.last = 0
+        self._news = asyncio.Event()
+
+    def load(self) -> None:
+        """Read back what earlier engines published, so that numbers go on and readers miss nothing."""
+        decoder = msgspec.json.Decoder(Event)
+        for path in (self.path.with_name(self.path.name + ".1"), self.path):
+            try:
+                lines = path.read_bytes().splitlines()
+            except OSError:
+                continue
+            for line in lines[-KEPT:]:
+                try:
+                    event = decoder.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue
+                if event.number > self.last:
+                    self.events.append(event)
+                    self.last = event.number
+
+    def publish(
+        self,
+        time: str,
+        kind: str,
+        subject: str,
+        text: str,
+        *,
+        level: Level = "info",
+        actor: str | None = None,
+        operation: str | None = None,
+        pid: int | None = None,
+    ) -> Event:
+        self.last += 1
+        event = Event(
+            number=self.last,
+            time=time,
+            kind=kind,
+            level=level,
+            subject=subject,
+            text=clean(text),
+            actor=actor,
+            operation=operation,
+            pid=pid,
+        )
+        self.events.append(event)
+        self.save([event])
+        self._news.set()
+        self._news = asyncio.Event()
+        return event
+
+    def save(self, events: Iterable[Event]) -> None:
+        data = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+        try:
+            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, data)
+                full = os.fstat(fd).st_size > FILE_LIMIT
+            finally:
+                os.close(fd)
+            if full:
+                os.rename(self.path, self.path.with_name(self.path.name + ".1"))
+        except OSError:
+            # A full disk must not stop supervision; the events stay in memory.
+            return
+
+    def after(self, number: int) -> list[Event]:
+        """Events numbered above `number` that are still kept."""
+        return [event for event in self.events if event.number > number]
+
+    def gap(self, number: int) -> bool:
+        """Whether events after `number` are no longer kept, so that a reader must start from a snapshot."""
+        return bool(self.events) and number < self.events[0].number - 1
+
+    async def wait(self) -> None:
+        """Until the next event."""
+        await self._news.wait()

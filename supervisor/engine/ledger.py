@@ -1,0 +1,155 @@
+"""Everything that the engine knows, in one place with one owner: the loop. Records in it are frozen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from supervisor.core.reconcile import Picture
+from supervisor.core.rotation import View
+from supervisor.engine.rates import Rates
+from supervisor.model.backends import Backend, Capability, Upstream, Want
+from supervisor.model.operations import Operation
+from supervisor.model.phases import Rotation
+from supervisor.model.pools import Pool
+from supervisor.model.readings import HostReading, Sample
+from supervisor.model.spec import ClusterSpec, ProxySpec
+from supervisor.model.workers import Slot, Worker
+
+OPERATIONS_KEPT = 50
+PROXY_POOL = "@"
+"""First letter of the hidden pool that runs an embedded proxy: `@lb` runs `lb`."""
+
+
+@dataclass
+class ProxyState:
+    """What was last seen of one proxy, and when."""
+
+    spec: ProxySpec
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    version: str | None = None
+    epoch: str | None = None
+    reachable: bool = False
+    why: str | None = "not asked yet"
+    capabilities: tuple[Capability, ...] = ()
+    settle: float = 0.02
+    seen: float | None = None
+    seen_wall: float | None = None
+    rates: Rates = field(default_factory=Rates)
+    converging: set[str] = field(default_factory=set)
+    """Upstreams that a task of ours is changing just now."""
+    memos: dict[tuple[str, str], "Memo"] = field(default_factory=dict)
+    """By upstream and owner: two pools may share an upstream."""
+
+
+class Memo(Struct, frozen=True):
+    """How the last converging of an upstream went."""
+
+    want: Want
+    at: float
+    failed: str | None = None
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """Numbers that must never be given twice, journaled."""
+
+    serial: int = 0
+    operation: int = 0
+    boot: str = ""
+
+
+@dataclass
+class Ledger:
+    spec: ClusterSpec
+    pools: dict[str, Pool] = field(default_factory=dict)
+    slots: dict[str, dict[int, Slot]] = field(default_factory=dict)
+    workers: dict[int, Worker] = field(default_factory=dict)
+    """By serial; those not gone."""
+    proxies: dict[str, ProxyState] = field(default_factory=dict)
+    asked: dict[tuple[str, str, str], Rotation] = field(default_factory=dict)
+    """(proxy, upstream, address) -> the rotation that an operator asked for and still holds."""
+    operations: dict[str, Operation] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+    samples: dict[int, Sample] = field(default_factory=dict)
+    host: HostReading | None = None
+    own_cpu_percent: float | None = None
+    own_rss_bytes: int | None = None
+    waits: dict[str, str] = field(default_factory=dict)
+    """Slot -> what its replacement waits for; pool -> what its rollout waits for."""
+    stopping: bool = False
+    revision: int = 0
+
+    def workers_of(self, pool: str) -> list[Worker]:
+        return [worker for worker in self.workers.values() if worker.pool == pool]
+
+    def slot(self, pool: str, number: int) -> Slot:
+        found = self.slots.setdefault(pool, {}).get(number)
+        return found or Slot(pool=pool, number=number, generation=self.pools[pool].complete)
+
+    def keep(self, slot: Slot) -> None:
+        self.slots.setdefault(slot.pool, {})[slot.number] = slot
+
+    def upstream_of(self, pool: Pool) -> Upstream | None:
+        traffic = pool.spec.traffic
+        if traffic is None or traffic.proxy not in self.proxies:
+            return None
+        return self.proxies[traffic.proxy].upstreams.get(traffic.upstream)
+
+    def backend_of(self, worker: Worker) -> Backend | None:
+        pool = self.pools.get(worker.pool)
+        upstream = self.upstream_of(pool) if pool else None
+        if upstream is None or worker.address is None:
+            return None
+        return next((b for b in upstream.backends if b.address == worker.address), None)
+
+    def worker_at(self, address: str) -> Worker | None:
+        return next((w for w in self.workers.values() if w.address == address), None)
+
+    def asked_in(self, pool: Pool) -> dict[str, Rotation]:
+        traffic = pool.spec.traffic
+        if traffic is None:
+            return {}
+        return {
+            address: rotation
+            for (proxy, upstream, address), rotation in self.asked.items()
+            if (proxy, upstream) == (traffic.proxy, traffic.upstream)
+        }
+
+    def picture(self, name: str, now: float) -> Picture:
+        """The whole picture of one pool, for the pure part to look at."""
+        pool = self.pools[name]
+        workers = self.workers_of(name)
+        views: dict[int, View] = {}
+        if pool.spec.traffic is not None:
+            upstream = self.upstream_of(pool)
+            state = self.proxies.get(pool.spec.traffic.proxy)
+            by_address = {b.address: b for b in upstream.backends} if upstream else {}
+            fresh = bool(state and state.reachable)
+            views = {w.serial: View(fresh, by_address.get(w.address or "")) for w in workers}
+        stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live(name))
+        return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping=stopping)
+
+    def others_live(self, name: str) -> bool:
+        """An embedded proxy goes last, after the workers that it serves."""
+        return any(worker.pool != name for worker in self.workers.values() if worker.live)
+
+    def durable(self) -> Iterator[tuple[str, Struct]]:
+        """What must outlive the engine, each record under its key."""
+        yield "counters", self.counters
+        for name, pool in self.pools.items():
+            yield f"pool/{name}", pool
+        for slots in self.slots.values():
+            for slot in slots.values():
+                yield f"slot/{slot.name}", slot
+        for worker in self.workers.values():
+            yield f"worker/{worker.serial}", worker
+        for (proxy, upstream, address), rotation in self.asked.items():
+            yield f"asked/{proxy}/{upstream}/{address}", Asked(rotation)
+        for operation in self.operations.values():
+            yield f"operation/{operation.id}", operation
+
+
+class Asked(Struct, frozen=True):
+    """A rotation that an operator asked for, as the journal writes it."""
+
+    rotation: Rotation

@@ -1,0 +1,141 @@
+"""What readings of proxies make of the ledger: upstreams, rates, and who may have to be looked at again."""
+
+import time
+
+from msgspec.structs import replace
+
+from supervisor.engine.desk import Desk
+from supervisor.engine.intake import count_quiet
+from supervisor.engine.ledger import Memo, ProxyState
+from supervisor.engine.rates import Reading
+from supervisor.model.backends import Backend, Upstream
+from supervisor.model.deeds import Signal
+from supervisor.model.facts import Converged, ConvergeFailed, ProxyLost, ProxySeen, UpstreamSeen
+from supervisor.model.phases import Health
+
+Seen = tuple[list[Signal], set[str]]
+
+
+def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
+    """A complete reading of one proxy."""
+    state = desk.ledger.proxies.get(fact.proxy)
+    if state is None:
+        return [], set()
+    seen = fact.observation
+    if not state.reachable:
+        desk.say("proxy-reachable", fact.proxy, f"answers: {state.spec.kind} {seen.version}")
+        state.memos.clear()
+    elif state.epoch is not None and state.epoch != seen.epoch:
+        desk.say("proxy-restarted", fact.proxy, "restarted or reloaded: counters begin again", level="warning")
+        state.memos.clear()
+    if state.epoch != seen.epoch:
+        state.rates.restart()
+    was_reachable, state.reachable, state.why = state.reachable, True, None
+    state.version, state.epoch = seen.version, seen.epoch
+    state.capabilities, state.settle = fact.capabilities, fact.settle
+    state.seen, state.seen_wall = seen.answered, time.time()
+    gone = state.upstreams.keys() - {upstream.name for upstream in seen.upstreams}
+    for name in gone:
+        del state.upstreams[name]
+    state.rates.retain({(u.name, b.name) for u in seen.upstreams for b in u.backends})
+    signals: list[Signal] = []
+    touched: set[str] = set()
+    for upstream in seen.upstreams:
+        for backend in upstream.backends:
+            state.rates.add((upstream.name, backend.name), reading_of(backend, seen.answered))
+        more, pools = upstream_taken(desk, state, upstream, seen.asked, now)
+        signals += more
+        touched |= pools
+    return signals, touched if was_reachable else touched | pools_behind(desk, fact.proxy)
+
+
+def reading_of(backend: Backend, at: float) -> Reading:
+    return Reading(at=at, requests=backend.requests_total, errors=backend.errors_total)
+
+
+def upstream_seen(desk: Desk, fact: UpstreamSeen, now: float) -> Seen:
+    """A cheap look at one upstream while something there is waited for."""
+    state = desk.ledger.proxies.get(fact.proxy)
+    if state is None:
+        return [], set()
+    return upstream_taken(desk, state, fact.upstream, fact.asked, now)
+
+
+def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: float, now: float) -> Seen:
+    before = state.upstreams.get(upstream.name)
+    state.upstreams[upstream.name] = upstream
+    tell_health(desk, state.spec.name, before, upstream)
+    signals, touched = count_quiet(desk, state.spec.name, upstream.name, asked, now)
+    if signature(before) != signature(upstream):
+        touched |= pools_behind(desk, state.spec.name, upstream.name)
+    return signals, touched
+
+
+def signature(upstream: Upstream | None) -> object:
+    """What of an upstream decides anything."""
+    if upstream is None:
+        return None
+    return [(b.name, b.address, b.health, b.rotation) for b in upstream.backends]
+
+
+def pools_behind(desk: Desk, proxy: str, upstream: str | None = None) -> set[str]:
+    return {
+        pool.name
+        for pool in desk.ledger.pools.values()
+        if (traffic := pool.spec.traffic) is not None
+        and traffic.proxy == proxy
+        and upstream in (None, traffic.upstream)
+    }
+
+
+def tell_health(desk: Desk, proxy: str, before: Upstream | None, after: Upstream) -> None:
+    """Say it when a backend's health changed; what was never seen before is no change."""
+    if before is None:
+        return
+    known = {backend.name: backend for backend in before.backends}
+    for backend in after.backends:
+        old = known.get(backend.name)
+        if old is None or old.health is backend.health:
+            continue
+        if Health.DOWN not in (old.health, backend.health):
+            continue
+        reason = f" ({backend.health_reason})" if backend.health_reason else ""
+        level = "warning" if backend.health is Health.DOWN else "info"
+        subject = f"{proxy}/{after.name}/{backend.name}"
+        text = f"health {backend.health}{reason}, was {old.health}"
+        desk.say("health", subject, text, level="warning" if level == "warning" else "info")
+
+
+def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
+    state = desk.ledger.proxies.get(fact.proxy)
+    if state is None:
+        return set()
+    if state.reachable or state.why != fact.why:
+        text = f"cannot be reached: {fact.why}; trying again every {state.spec.every:g} s"
+        desk.say("proxy-unreachable", fact.proxy, text, level="error")
+    state.reachable, state.why = False, fact.why
+    return pools_behind(desk, fact.proxy)
+
+
+def converged(desk: Desk, fact: Converged | ConvergeFailed, now: float) -> set[str]:
+    state = desk.ledger.proxies.get(fact.proxy)
+    if state is None:
+        return set()
+    state.converging.discard(fact.upstream)
+    key = (fact.upstream, fact.owner)
+    memo = state.memos.get(key)
+    subject = f"{fact.proxy}/{fact.upstream}"
+    pools = pools_behind(desk, fact.proxy, fact.upstream)
+    pool = fact.owner or None
+    if isinstance(fact, ConvergeFailed):
+        if memo is not None:
+            if memo.failed != fact.why:
+                text = f"cannot be changed: {fact.why}; trying again"
+                desk.say("rotation-refused", subject, text, level="error", pool=pool)
+            state.memos[key] = replace(memo, failed=fact.why, at=now)
+        return pools
+    if memo is not None:
+        state.memos[key] = Memo(want=memo.want, at=now)
+    for sentence in fact.changes:
+        desk.say("rotation", subject, sentence, pool=pool)
+    return pools
