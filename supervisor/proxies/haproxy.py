@@ -1,0 +1,216 @@
+"""The HAProxy adapter, 2.6 to 3.x, attached or embedded: reads and changes a running one through its socket."""
+
+import asyncio
+import os
+import time
+
+from msgspec.structs import replace
+
+from supervisor.model.backends import Backend, Capability, Observation, Upstream, Want
+from supervisor.model.errors import ProxyRefused, ProxyUnreachable
+from supervisor.model.phases import Rotation
+from supervisor.model.spec import ProxySpec
+from supervisor.proxies import embedded_text, haproxy_plan, haproxy_read, haproxy_text
+from supervisor.proxies.established import count_established
+from supervisor.proxies.haproxy_plan import Add, Delete, Move, Turn
+from supervisor.proxies.haproxy_socket import ask
+
+_ALL: tuple[Capability, ...] = ("drain", "maint", "weight", "add", "remove", "in_flight")
+_OLD: tuple[Capability, ...] = ("drain", "maint", "weight", "in_flight")
+_WATCH: tuple[Capability, ...] = ("in_flight",)
+_ADDS_SINCE = (2, 6)
+_COOKIE_SINCE = (2, 8)
+_LINGER = 600.0
+"""Seconds after a reload in which the old process is still asked for, when it lives."""
+
+
+class HAProxy:
+    """One HAProxy. In an embedded one every server is ours; in an attached one those that carry our id."""
+
+    settle = 0.02  # measured: `set server` is effective when the reply arrives, on all threads within 20 ms
+
+    def __init__(self, spec: ProxySpec, runtime_dir: str) -> None:
+        self.spec = spec
+        self.limited: str | None = None
+        """Why less than everything can be asked of it."""
+        self._path = spec.socket or embedded_text.stats_socket(runtime_dir)
+        self._capabilities = _ALL
+        self._info: haproxy_read.Info | None = None
+        self._rights = haproxy_read.Rights("admin", frozenset())
+        self._before: tuple[int, float] | None = None
+        """Pid of the process before the last reload, and when its successor was first seen."""
+        self._converging = asyncio.Lock()
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        return self._capabilities
+
+    async def observe(self) -> Observation:
+        asked = time.monotonic()
+        info, upstreams, _ = await self._read(None)
+        return Observation(
+            version=info.version,
+            epoch=info.epoch,
+            upstreams=upstreams,
+            asked=asked,
+            answered=time.monotonic(),
+        )
+
+    async def look(self, upstream: str) -> Upstream:
+        return (await self._read(upstream))[1][0]
+
+    async def converge(self, want: Want) -> tuple[str, ...]:
+        """First what leaves, then, looking again, what comes. `del server` may be refused: see haproxy_plan.
+
+        Nothing is undone when a step is refused: asking again goes on from what is there.
+        """
+        async with self._converging:
+            said: list[str] = []
+            _, (upstream,), seats = await self._read(want.upstream)
+            if steps := haproxy_plan.leaving(upstream.backends, want):
+                for step in steps:
+                    await self._leave(want.upstream, step, said)
+                _, (upstream,), seats = await self._read(want.upstream)
+            for coming in haproxy_plan.coming(upstream.backends, want):
+                await self._come(upstream, coming, seats)
+                said.append(haproxy_plan.said(want.upstream, coming))
+            return tuple(said)
+
+    async def close(self) -> None:
+        """Nothing is kept open: each question has a connection of its own."""
+
+    async def _read(
+        self, upstream: str | None
+    ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
+        first = self._info is None
+        answer = await self._ask(haproxy_text.questions(upstream, rights=first))
+        info, upstreams, seats = self._understand(answer, upstream, rights=first)
+        if not first and self._info is not None and info.epoch != self._info.epoch:
+            # Another process answers: its rights and tables may be others.
+            answer = await self._ask(haproxy_text.questions(upstream, rights=True))
+            if self._info.pid != info.pid:
+                self._before = (self._info.pid, time.monotonic())
+            info, upstreams, seats = self._understand(answer, upstream, rights=True)
+        self._info = info
+        return info, self._with_old_process(upstreams), seats
+
+    def _understand(
+        self, answer: str, upstream: str | None, *, rights: bool
+    ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
+        if upstream is not None and "No such proxy" in answer:
+            raise ProxyRefused(f"HAProxy has no backend section {upstream!r}")
+        level, told, stat, state = haproxy_read.parts(answer)
+        info = haproxy_read.parse_info(told)
+        if rights:
+            self._rights = haproxy_read.parse_rights(level)
+            self._limit(info)
+        seats = haproxy_read.parse_state(state)
+        ups = haproxy_read.parse_stat(stat, seats, self._rights.tables, ours=self.spec.embedded)
+        if upstream is not None and [u.name for u in ups] != [upstream]:
+            raise ProxyRefused(f"HAProxy tells nothing of a backend section {upstream!r}")
+        return info, ups, seats
+
+    def _limit(self, info: haproxy_read.Info) -> None:
+        self._capabilities, self.limited = _ALL, None
+        if info.release < _ADDS_SINCE:
+            self._capabilities = _OLD
+            self.limited = f"HAProxy {info.version} cannot add servers at run time; 2.6 can"
+        if self._rights.level != "admin":
+            self._capabilities = _WATCH
+            self.limited = f"its socket has level {self._rights.level}; changes need `level admin`"
+
+    def _with_old_process(self, upstreams: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+        """After a reload the new process shows nothing of what the old one still has in flight.
+
+        While the old one lives, open connections to a backend that is out of rotation count as in flight: an
+        upper bound, so that no worker is stopped under a request that the old process carries.
+        """
+        if self._before is None:
+            return upstreams
+        pid, since = self._before
+        if time.monotonic() - since > _LINGER or not os.path.exists(f"/proc/{pid}"):
+            self._before = None
+            return upstreams
+        out = {b.address for u in upstreams for b in u.backends if b.rotation is not Rotation.READY}
+        open_to = count_established(out)
+        return tuple(
+            replace(u, backends=tuple(_at_least(b, open_to[b.address]) for b in u.backends)) for u in upstreams
+        )
+
+    async def _leave(self, upstream: str, step: Turn | Delete, said: list[str]) -> None:
+        match step:
+            case Turn(server, _, to):
+                await self._change(haproxy_text.set_rotation(upstream, server, to))
+            case Delete(server):
+                command = haproxy_text.delete_server(upstream, server)
+                why = haproxy_text.refusal(command, await self._ask(command))
+                if why is not None:
+                    if haproxy_text.still_used(why):
+                        return
+                    raise self._refused(command, why)
+        said.append(haproxy_plan.said(upstream, step))
+
+    async def _come(self, upstream: Upstream, step: Turn | Add | Move, seats: haproxy_read.Seats) -> None:
+        match step:
+            case Turn(server, _, to):
+                await self._change(haproxy_text.set_rotation(upstream.name, server, to))
+            case Add(server, address, rotation):
+                await self._add(upstream, server, address, seats)
+                await self._open(upstream.name, server, rotation)
+            case Move(server, address, rotation):
+                await self._change(haproxy_text.set_address(upstream.name, server, address))
+                await self._open(upstream.name, server, rotation)
+
+    async def _add(self, upstream: Upstream, server: str, address: str, seats: haproxy_read.Seats) -> None:
+        if "add" not in self._capabilities:
+            raise ProxyRefused(f"cannot add {server} ({address}): {self.limited}")
+        mark: int | None = None
+        if not self.spec.embedded:
+            here = seats.setdefault(upstream.name, {})
+            used = [seat.number for seat in here.values() if seat.marked]
+            mark = max(used, default=haproxy_text.OURS_FROM) + 1
+            here[server] = haproxy_read.Seat(address, 0, mark)
+        release = self._info.release if self._info else (0, 0)
+        cookie = release >= _COOKIE_SINCE  # 2.6 refuses it: such servers serve, and nobody sticks to them
+        await self._change(
+            haproxy_text.add_server(upstream.name, server, address, self.spec.check, mark=mark, cookie=cookie)
+        )
+
+    async def _open(self, upstream: str, server: str, rotation: Rotation) -> None:
+        """Checks first, then the rotation: the other way round there is traffic with `no check`."""
+        await self._change(haproxy_text.enable_health(upstream, server))
+        if rotation is not Rotation.MAINT:
+            await self._change(haproxy_text.set_rotation(upstream, server, rotation))
+
+    async def _change(self, command: str) -> None:
+        if why := haproxy_text.refusal(command, await self._ask(command)):
+            raise self._refused(command, why)
+
+    def _refused(self, command: str, why: str) -> ProxyRefused:
+        if haproxy_text.denied(why):
+            self._capabilities = _WATCH
+            why = "permission denied: changes need `level admin` on its stats socket"
+        return ProxyRefused(f"`{command}`: {why}")
+
+    async def _ask(self, line: str) -> str:
+        try:
+            return await ask(self._path, line, self.spec.timeout)
+        except ProxyUnreachable as gone:
+            pid = self._info.pid if self._info else 0
+            if _stopped(pid):
+                raise ProxyUnreachable(f"process {pid} is stopped (SIGSTOP); {gone}") from None
+            raise
+
+
+def _at_least(backend: Backend, open_connections: int) -> Backend:
+    if open_connections <= (backend.in_flight or 0):
+        return backend
+    return replace(backend, in_flight=open_connections)
+
+
+def _stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rpartition(") ")[2][:1] in ("T", "t")
+    except OSError:
+        return False

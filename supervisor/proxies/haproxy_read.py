@@ -1,0 +1,238 @@
+"""HAProxy's answers, read: `show info`, `show stat` by column name, `show servers state`, into our records.
+
+Columns: HAProxy management guide, "CSV format"; bits of srv_admin_state: include/haproxy/server-t.h, SRV_ADMF_*.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supervisor.model.backends import Backend, Upstream
+from supervisor.model.errors import ProxyRefused
+from supervisor.model.phases import Health, Rotation
+from supervisor.model.text import clean
+from supervisor.proxies.haproxy_text import OURS_FROM, OURS_TO, joined
+
+# FMAINT, IMAINT (tracked), RMAINT (resolution), HMAINT. CMAINT (4, "disabled" in the configuration) is only a
+# memory of the configuration: it stays set after `state ready`, so it says nothing about now.
+MAINT_BITS = 1 | 2 | 32 | 64
+DRAIN_BITS = 8 | 16
+
+_READ = (
+    *("pxname", "svname", "qcur", "scur", "stot", "status", "weight", "check_status", "check_code", "last_chk"),
+    *("check_desc", "econ", "eresp", "hrsp_5xx", "rtime"),
+)
+_OPTIONAL = ("req_tot", "cookie", "algo")
+_COUNTERS = (
+    *("smax", "slim", "qmax", "bin", "bout", "wretr", "wredis", "cli_abrt", "srv_abrt"),
+    *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "qtime", "ctime", "ttime", "chkfail", "chkdown", "lastchg"),
+    *("downtime", "check_duration", "throttle", "srv_icur", "srid"),
+)
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """Which HAProxy answered."""
+
+    version: str
+    pid: int
+    epoch: str
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor number; (0, 0) when it gives none."""
+        found = re.match(r"(\d+)\.(\d+)", self.version)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+class Seat(Struct, frozen=True):
+    """What `show servers state` knows of one server."""
+
+    address: str
+    admin: int
+    number: int
+
+    @property
+    def rotation(self) -> Rotation:
+        if self.admin & MAINT_BITS:
+            return Rotation.MAINT
+        return Rotation.DRAIN if self.admin & DRAIN_BITS else Rotation.READY
+
+    @property
+    def marked(self) -> bool:
+        return OURS_FROM <= self.number <= OURS_TO
+
+
+class Rights(Struct, frozen=True):
+    """What the socket that we speak through may do, and which upstreams have a stick table."""
+
+    level: str
+    tables: frozenset[str]
+
+
+Seats = dict[str, dict[str, Seat]]
+
+
+def parts(answer: str) -> tuple[str, str, str, str]:
+    """The answer to `questions`, cut apart: rights, info, stat, state. Raises ProxyRefused when one is missing."""
+    state_at = answer.rfind("\n# be_id ")
+    stat_at = answer.find("# pxname,")
+    info_at = answer.find("Name: ")
+    if min(info_at, stat_at, state_at) < 0 or not info_at < stat_at < state_at:
+        said = " · ".join(line for line in answer.split("\n") if line.strip())
+        raise ProxyRefused(clean(said, 300) or "an empty answer")
+    return answer[:info_at], answer[info_at:stat_at], answer[stat_at:state_at], answer[state_at + 1 :]
+
+
+def parse_rights(text: str) -> Rights:
+    """`show cli level` and `show table`: `# table: app, type: ip, size:1024, used:0`."""
+    lines = text.split()
+    level = lines[0] if lines and lines[0] in ("user", "operator", "admin") else "admin"
+    tables = [line[9:].split(",", 1)[0] for line in text.split("\n") if line.startswith("# table: ")]
+    return Rights(level, frozenset(tables))
+
+
+def parse_info(text: str) -> Info:
+    found = dict(line.split(": ", 1) for line in text.split("\n") if ": " in line)
+    pid = found.get("Pid", "0")
+    version = clean(found.get("Version", "unknown"), 40).split("-", 1)[0]
+    start = found.get("Start_time_sec", "")  # since 2.4
+    return Info(version=version, pid=int(pid) if pid.isdigit() else 0, epoch=f"{pid}:{start}")
+
+
+def parse_state(text: str) -> Seats:
+    """Address, admin state and id of each server, by upstream and name."""
+    lines = text.split("\n")
+    columns = {word: at for at, word in enumerate(lines[0].removeprefix("# ").split())}
+    wanted = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state", "srv_id")
+    if missing := [word for word in wanted if word not in columns]:
+        raise ProxyRefused(f"`show servers state` has no {', '.join(missing)}")
+    take: Callable[[list[str]], tuple[str, ...]] = itemgetter(*(columns[word] for word in wanted))
+    seats: Seats = {}
+    for line in lines[1:]:
+        words = line.split(" ")
+        if len(words) < len(columns):
+            continue
+        upstream, server, ip, port, admin, number = take(words)
+        # A unix socket's path is told nowhere; "-" and port 0 are all there is.
+        address = "unix" if ip == "-" else joined(ip, port)
+        seats.setdefault(upstream, {})[server] = Seat(address, int(admin), int(number))
+    return seats
+
+
+def parse_stat(text: str, seats: Seats, tables: frozenset[str], *, ours: bool) -> tuple[Upstream, ...]:
+    """Upstreams with their backends, in the order in which HAProxy has them.
+
+    `ours`: every server is ours to take out (embedded); else those that carry our mark.
+    """
+    rows = _rows(text)
+    header = next(rows, [])
+    columns = {word: at for at, word in enumerate(header)}
+    if missing := [word for word in _READ if word not in columns]:
+        raise ProxyRefused(f"`show stat` has no column {', '.join(missing)}")
+    width = max(columns[word] for word in _READ)
+    take: Callable[[list[str]], tuple[str, ...]] = itemgetter(*(columns[word] for word in _READ))
+    more = [(word, columns[word]) for word in _COUNTERS if word in columns]
+    req_tot, cookie, algo = (columns.get(word, -1) for word in _OPTIONAL)
+    upstreams: dict[str, Upstream] = {}
+    backends: dict[str, list[Backend]] = {}
+    for row in rows:
+        if len(row) <= width:
+            continue
+        taken = take(row)
+        upstream = taken[0]
+        if taken[1] == "BACKEND":
+            upstreams[upstream] = Upstream(
+                name=upstream,
+                balance=_at(row, algo) or None,
+                queued=_number(taken[2]),
+                backends=_stuck(backends.get(upstream, []), bool(_at(row, cookie)) or upstream in tables),
+            )
+            continue
+        seat = seats.get(upstream, {}).get(taken[1])
+        if seat is None:  # deleted between the two answers
+            continue
+        requests = _number(_at(row, req_tot) or taken[4])
+        counters = {word: row[at] for word, at in more if row[at]}
+        backends.setdefault(upstream, []).append(_backend(taken, seat, requests, counters, ours or seat.marked))
+    return tuple(upstreams.values())
+
+
+def _backend(
+    taken: tuple[str, ...], seat: Seat, requests: int | None, counters: dict[str, str], added: bool
+) -> Backend:
+    _, server, qcur, scur, _, status, weight, check, code, last, described, econ, eresp, bad, rtime = taken
+    health, why = read_health(status, check, code, last or described)
+    return Backend(
+        name=server,
+        address=seat.address,
+        health=health,
+        health_reason=why,
+        rotation=seat.rotation,
+        weight=_number(weight),
+        in_flight=_number(scur),
+        queued=_number(qcur),
+        requests_total=requests,
+        errors_total=int(econ or 0) + int(eresp or 0) + int(bad or 0),
+        response_ms=float(rtime) if rtime and requests else None,
+        added=added,
+        counters=counters,
+    )
+
+
+def read_health(status: str, check: str, code: str, said: str) -> tuple[Health, str | None]:
+    """Health and its reason.
+
+    HAProxy is optimistic: a server that just left maint is `UP` before any check, and with fall >= 2 it shows
+    `UP 1/2` beside the old good result, a pair that no check can produce. That is `checking`, and so is INI.
+    """
+    word, _, fraction = status.partition(" ")
+    check = check.removeprefix("* ")
+    good = check.endswith("OK") or check == "L7OKC"
+    reason: str | None = check
+    if check and code and check.startswith("L7"):
+        reason = f"{check} {code}"
+    if said and not good:
+        reason = f"{reason} {clean(said, 200)}".strip()
+    if word == "MAINT":
+        return Health.UNKNOWN, f"not checked in maint {fraction}".strip()
+    if word == "no":
+        return Health.UNKNOWN, "no check"
+    if word == "DOWN":
+        return Health.DOWN, reason or status
+    if not check and word == "DRAIN":
+        return Health.UNKNOWN, "no check"
+    if check == "INI" or not check:
+        return Health.CHECKING, "no check has ended yet"
+    if good:
+        if word == "UP" and fraction[:1].isdigit():
+            return Health.CHECKING, "no check has ended since it left maint"
+        return Health.UP, reason
+    return (Health.UP, f"{reason}, going down ({fraction})") if fraction else (Health.UP, reason)
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """Lines of the CSV. Quotes are rare, and plain splitting is twice as fast as the csv module."""
+    text = text.removeprefix("# ")
+    if '"' in text:
+        yield from csv.reader([line + "\n" for line in text.split("\n")])
+        return
+    for line in text.split("\n"):
+        yield line.split(",")
+
+
+def _stuck(backends: list[Backend], sticky: bool) -> tuple[Backend, ...]:
+    if not sticky:
+        return tuple(backends)
+    return tuple(replace(b, sticky=True) for b in backends)
+
+
+def _at(row: list[str], at: int) -> str:
+    return row[at] if 0 <= at < len(row) else ""
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
