@@ -1,0 +1,193 @@
+"""The lines on top: is it well, what is not, how busy are host and traffic, and how true is the picture."""
+
+from collections import Counter
+
+from msgspec import Struct
+from rich.cells import cell_len
+
+from dashboard.mirror import Mirror, total_rate
+from dashboard.tui.ink import Line, Span
+from dashboard.tui.say import UNKNOWN, clock, duration, number, size
+from dashboard.tui.states import OUTCOMES, phase
+from dashboard.tui.widgets.graph import bar, nice_top, spark
+from supervisor.model.snapshot import OperationRow, ProxyRow, Snapshot
+
+_ORDER = ("ready", "starting", "draining", "stopping", "backing-off", "failed", "stopped", "open", "gone")
+
+
+class Mood(Struct, frozen=True, kw_only=True):
+    """What of the screen itself belongs on top."""
+
+    interval: float = 1.0
+    paused: bool = False
+    read_only: bool = False
+    now: float = 0.0
+    """Monotonic seconds."""
+
+
+def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
+    """Three lines, whatever there is to say."""
+    snapshot = mirror.snapshot
+    if snapshot is None:
+        return [_banner(mirror, mood) or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
+    first = _spread(_identity(snapshot, width), _right(mirror, snapshot, mood, width), width)
+    second = _host(mirror, snapshot, width)
+    return [first, second, _banner(mirror, mood) or _work(snapshot) or _traffic(mirror, snapshot, width)]
+
+
+def silent_for(mirror: Mirror, mood: Mood) -> float | None:
+    """Seconds without news, where that is more than the interval explains."""
+    if mirror.away is not None:
+        return mood.now - mirror.away.since
+    quiet = mood.now - mirror.received
+    return quiet if mirror.snapshot is not None and quiet > max(3.0, 3 * mood.interval) else None
+
+
+def _spread(left: list[Span], right: list[Span], width: int) -> Line:
+    """Left and right on one line; of the right side only what fits, whole pieces from the end."""
+    used = sum(cell_len(text) for text, _ in left)
+    while right and used + sum(cell_len(text) for text, _ in right) > width:
+        right = right[1:]
+    gap = width - used - sum(cell_len(text) for text, _ in right)
+    return (*left, (" " * max(0, gap), "text"), *right)
+
+
+def _identity(snapshot: Snapshot, width: int) -> list[Span]:
+    counts = Counter(worker.phase for pool in snapshot.pools for worker in pool.workers)
+    wanted = sum(pool.desired for pool in snapshot.pools if not pool.stopped)
+    serving = sum(pool.ready for pool in snapshot.pools)
+    ok = phase("ready")
+    spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
+    spans += [(f"  {ok.glyph} ", ok.token if serving >= wanted else "warn"), (f"{serving}/{wanted}", "strong")]
+    spans.append((" serving", "text"))
+    for word in sorted(counts.keys() - {"ready"}, key=lambda w: _ORDER.index(w) if w in _ORDER else 99):
+        look = phase(word)
+        spans.append((f"  {look.glyph} {counts[word]} {look.word}", look.token))
+    down = sum(
+        backend.health.value == "down"
+        for proxy in snapshot.proxies
+        for upstream in proxy.upstreams
+        for backend in upstream.backends
+    )
+    if down:
+        spans.append((f"  ✖ {down} backend{'s' if down > 1 else ''} down", "down"))
+    return spans
+
+
+def _right(mirror: Mirror, snapshot: Snapshot, mood: Mood, width: int) -> list[Span]:
+    spans: list[Span] = [_proxy(proxy) for proxy in snapshot.proxies]
+    if mood.read_only:
+        spans.append((" READ-ONLY ", "chip"))
+    if mood.paused:
+        spans.append((" PAUSED ", "chip-warn"))
+    spans.append((f"  every {mood.interval:g}s", "dim"))
+    spans.append((f"  {clock(snapshot.time)} ", "text"))
+    return spans
+
+
+def _proxy(proxy: ProxyRow) -> Span:
+    if proxy.reachable:
+        return f"  {proxy.name} ●", "ok"
+    return f"  {proxy.name} ✖ {duration(proxy.seen_seconds_ago)} old", "down"
+
+
+def _host(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
+    host = snapshot.host
+    wide = 24 if width >= 100 else 10
+    spans: list[Span] = [(" CPU ", "dim"), *_meter(host.cpu_percent, wide)]
+    spans += [(f" {number(host.cpu_percent):>5}", "text"), (f"% of {host.cpus} cores", "dim")]
+    used = None
+    if host.memory_total_bytes is not None and host.memory_available_bytes is not None:
+        used = host.memory_total_bytes - host.memory_available_bytes
+    share = 100 * used / host.memory_total_bytes if used is not None and host.memory_total_bytes else None
+    spans += [("   MEM ", "dim"), *_meter(share, wide)]
+    spans.append((f" {size(used):>5}/{size(host.memory_total_bytes)}", "text"))
+    if host.load:
+        spans += [("   LOAD ", "dim"), (" ".join(f"{one:.1f}" for one in host.load), "text")]
+    warnings = [w for pool in snapshot.pools for w in pool.warnings] + list(snapshot.warnings)
+    if warnings:
+        more = f" (+{len(warnings) - 1})" if len(warnings) > 1 else ""
+        spans += [("  ", "text"), (f" ▲ {warnings[0]}{more} ", "chip-warn")]
+    return tuple(spans)
+
+
+def _meter(percent: float | None, width: int) -> list[Span]:
+    full, rest = bar(percent / 100 if percent is not None else None, width)
+    token = "graph" if (percent or 0) < 80 else "warn" if (percent or 0) < 95 else "down"
+    return [(full, token), (rest, "track")]
+
+
+def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
+    backends = [b for proxy in snapshot.proxies for upstream in proxy.upstreams for b in upstream.backends]
+    if not backends:
+        return ((" no proxy is watched", "dim"),)
+    wide = 40 if width >= 100 else 16
+    series = mirror.total.rate
+    rate = total_rate(snapshot)
+    spans: list[Span] = [(" REQ ", "dim"), (spark(series, wide, nice_top(series[-wide:], 10.0)), "graph2")]
+    spans += [(f" {number(rate):>5}", "strong"), ("/s", "dim")]
+    errors = _sum([b.errors_per_second for b in backends])
+    spans += [("   ERR ", "dim"), (number(errors), "down" if errors else "text"), ("/s", "dim")]
+    flying = _sum([b.in_flight for b in backends])
+    spans += [("   IN FLIGHT ", "dim"), (UNKNOWN if flying is None else f"{flying:.0f}", "text")]
+    queued = _sum([b.queued for b in backends])
+    spans += [("   QUEUE ", "dim"), (number(queued), "warn" if queued else "text")]
+    fronts = [proxy.front for proxy in snapshot.proxies if proxy.front]
+    if fronts and width >= 120:
+        spans += [("   ", "text"), (fronts[0], "dim")]
+    lost = next((proxy for proxy in snapshot.proxies if not proxy.reachable), None)
+    if lost is not None:
+        said = f" ▲ {lost.name}: {lost.why or 'unreachable'}; last reading {duration(lost.seen_seconds_ago)} old "
+        spans = [*spans[:5], ("  ", "text"), (said, "chip-down")]
+    return tuple(spans)
+
+
+def _sum(values: list[float | None] | list[int | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _work(snapshot: Snapshot) -> Line | None:
+    """The operations under way, where there are any: they are what the operator waits for."""
+    running = [one for one in snapshot.operations if one.phase == "running"]
+    if not running:
+        return None
+    first = running[-1]
+    spans: list[Span] = [(" ", "text"), *progress(first, snapshot)]
+    if len(running) > 1:
+        spans.append((f"   and {len(running) - 1} more", "dim"))
+    spans.append(("   o: steps", "dim"))
+    return tuple(spans)
+
+
+def progress(operation: OperationRow, snapshot: Snapshot) -> list[Span]:
+    """`⟳ scale web=4  web.3: waiting to get ready`, with cells that fill where it is a rollout."""
+    look = OUTCOMES.get(operation.phase, OUTCOMES["running"])
+    spans: list[Span] = [(f"{look.glyph} ", look.token), (operation.verb, "strong")]
+    pool = next((pool for pool in snapshot.pools if pool.name == operation.pool), None)
+    if pool is not None and pool.rollout is not None and pool.rollout.operation == operation.id:
+        rollout = pool.rollout
+        full, rest = bar(rollout.replaced / rollout.total if rollout.total else None, 20)
+        spans += [
+            ("  ", "text"),
+            (full, "graph"),
+            (rest, "track"),
+            (f" {rollout.replaced}/{rollout.total}", "strong"),
+        ]
+    if said := operation.why if operation.phase in ("failed", "aborted") else operation.progress:
+        spans.append((f"  {said}", "text"))
+    return spans
+
+
+def _banner(mirror: Mirror, mood: Mood) -> Line | None:
+    """The engine is away, or silent: said on a line of its own, above the last picture."""
+    quiet = silent_for(mirror, mood)
+    if quiet is None:
+        return None
+    if mirror.snapshot is None:
+        why = mirror.away.why if mirror.away else "no answer yet"
+        return ((f" ▲ no answer from the engine for {duration(quiet)}: {why}; trying again ", "chip-down"),)
+    if mirror.away is None:
+        return ((f" ▲ no news for {duration(quiet)}; last picture below ", "chip-warn"),)
+    said = f" ▲ engine away {duration(quiet)}: reconnecting; last picture below ({mirror.away.why}) "
+    return ((said, "chip-down"),)

@@ -1,0 +1,114 @@
+"""From tokens of the theme to styles, and from (text, token) pairs to painted strips."""
+
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dashboard.tui.states import to_ascii
+from supervisor.model.text import clean
+
+Span = tuple[str, str]
+"""Text from anywhere, and the token that it is painted with."""
+Line = tuple[Span, ...]
+
+TOKENS = (
+    "text", "dim", "strong", "title", "ok", "drain", "start", "warn", "down", "maint", "unknown", "graph", "graph2",
+    "track", "key", "chip", "chip-warn", "chip-down", "head", "head-sort", "match", "button", "button-on",
+    "cursor", "cursor-idle", "marked", "thumb", "rail",
+)  # fmt: skip
+
+
+class Ink(Widget):
+    """Never shown: it holds the tokens' component classes once, where six widgets would hold them each."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{token}" for token in TOKENS}
+
+    def __init__(self, ascii_only: bool = False) -> None:
+        super().__init__()
+        self.ascii_only = ascii_only
+        self._cache: dict[tuple[str, str, Color], Style] = {}
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._cache.clear()
+
+    def style(self, token: str, ground: Color, band: str = "") -> Style:
+        """`token` on `ground`, with the band of a cursor or a mark between them."""
+        key = (token, band, ground)
+        if (found := self._cache.get(key)) is None:
+            found = self._cache[key] = self._resolve(token, ground, band)
+        return found
+
+    def _resolve(self, token: str, ground: Color, band: str) -> Style:
+        bold = reverse = False
+        for name in (band, token):
+            if not name:
+                continue
+            styles = self.get_component_styles(f"ink--{name}")
+            ground = ground + styles.background
+            bold = bold or bool(styles.text_style.bold)
+            reverse = reverse or bool(styles.text_style.reverse)
+        color = ground + self.get_component_styles(f"ink--{token}").color
+        flag = styles.text_style
+        return Style(
+            color=color.rich_color,
+            bgcolor=ground.rich_color,
+            bold=bold,
+            reverse=reverse,
+            dim=bool(flag.dim),
+            italic=bool(flag.italic),
+            underline=bool(flag.underline),
+        )
+
+    def paint(self, line: Line, width: int, ground: Color, band: str = "") -> Strip:
+        """One line, exactly `width` cells wide, with every character of it made harmless."""
+        segments: list[Segment] = []
+        room = width
+        run, token_of_run = "", ""
+        for text, token in line:
+            if room <= 0:
+                break
+            text, cells = fit(text, room, self.ascii_only)
+            room -= cells
+            if token == token_of_run:
+                run += text
+                continue
+            if run:
+                segments.append(Segment(run, self.style(token_of_run, ground, band)))
+            run, token_of_run = text, token
+        if run:
+            segments.append(Segment(run, self.style(token_of_run, ground, band)))
+        if room > 0:
+            segments.append(Segment(" " * room, self.style("text", ground, band)))
+        return Strip(segments, width)
+
+
+def fit(text: str, room: int, ascii_only: bool = False) -> tuple[str, int]:
+    """Harmless text of at most `room` cells, and how many it takes."""
+    if text.isascii() and text.isprintable():
+        return (text, len(text)) if len(text) <= room else (text[:room], room)
+    text = clean(text)
+    if ascii_only:
+        text = to_ascii(text)
+    cells = cell_len(text)
+    return (text, cells) if cells <= room else (set_cell_size(text, room), room)
+
+
+def cell(text: str, width: int, right: bool = False, ascii_only: bool = False) -> str:
+    """One cell of a table: harmless, exactly `width` wide, and marked … where something is left out."""
+    if not (text.isascii() and text.isprintable()):
+        text = clean(text)
+        if ascii_only:
+            text = to_ascii(text)
+        cells = cell_len(text)
+        if cells > width:
+            return set_cell_size(text, max(0, width - 1)) + ("." if ascii_only else "…") if width else ""
+        return " " * (width - cells) + text if right else text + " " * (width - cells)
+    if len(text) > width:
+        return text[: max(0, width - 1)] + ("." if ascii_only else "…") if width else ""
+    return text.rjust(width) if right else text.ljust(width)

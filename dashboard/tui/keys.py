@@ -1,0 +1,104 @@
+"""The keys as data: bindings, footer and help are all made from this table."""
+
+from typing import Literal, NamedTuple
+
+Where = Literal["workers", "backends", "any"]
+
+
+class Key(NamedTuple):
+    keys: str
+    """As Textual names them, divided by commas; the first is the one shown."""
+    action: str
+    label: str
+    help: str
+    group: str
+    where: Where = "any"
+    """The table that must have the focus."""
+    changes: bool = False
+    """It changes the cluster: absent with --read-only."""
+    needs: str | None = None
+    """The capability of the proxy without which it is not offered."""
+    rank: int = 99
+    """Its place in the footer; 99: in the help alone."""
+    shown: str = ""
+    """How the key is written, where Textual's name is not what stands on it."""
+
+    @property
+    def name(self) -> str:
+        return self.shown or self.keys.split(",")[0]
+
+
+MOVE, FIND, ACT, SEE, REST = "Move", "Find", "Operate", "Look closer", "Screen"
+
+MAIN_KEYS: tuple[Key, ...] = (
+    Key("question_mark,f1,h", "help", "Help", "all keys, on one page", REST, rank=0, shown="?"),
+    Key("down,j", "move(1)", "Down", "one row down", MOVE, shown="↓ j"),
+    Key("up,k", "move(-1)", "Up", "one row up", MOVE, shown="↑ k"),
+    Key("pagedown,ctrl+d", "page(1)", "Page", "a page down", MOVE, shown="PgDn ^d"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", MOVE, shown="PgUp ^u"),
+    Key("home,g", "move(-100000)", "Top", "first row", MOVE, shown="Home g"),
+    Key("end,G", "move(100000)", "Bottom", "last row", MOVE, shown="End G"),
+    Key("tab,shift+tab", "pane", "Backends", "between workers and backends", MOVE, rank=12),
+    Key("b", "partner", "Pair", "from a worker to its backend, and back", MOVE, rank=13),
+    Key("space", "mark", "Mark", "mark a row; a change then goes for all marked", MOVE, rank=30),
+    Key("asterisk", "mark_all", "Mark all", "mark all rows shown, or none", MOVE, shown="*"),
+    Key("slash,f4", "filter", "Filter", "show matching rows: text, !text, state:failed, cpu>80", FIND, rank=3,
+        shown="/"),
+    Key("escape", "back", "Back", "clear filter and marks; leave a dialog", FIND, shown="esc"),
+    Key("less_than_sign,comma", "sort(-1)", "Sort", "sort by the column to the left", FIND, shown="<"),
+    Key("greater_than_sign,full_stop", "sort(1)", "Sort", "sort by the column to the right", FIND, rank=20,
+        shown=">"),
+    Key("f6", "sort_menu", "Sort", "choose the column to sort by", FIND, shown="F6"),
+    Key("I", "invert", "Invert", "turn the order round", FIND),
+    Key("P", "sort_by('cpu')", "CPU", "sort by CPU", FIND),
+    Key("M", "sort_by('memory')", "Memory", "sort by memory", FIND),
+    Key("N", "sort_by('worker')", "Name", "sort by name", FIND),
+    Key("T", "sort_by('uptime')", "Time", "sort by uptime", FIND),
+    Key("enter", "details", "Details", "everything about the row", SEE, rank=1, shown="⏎"),
+    Key("l", "logs", "Log", "the worker's log: follow, search", SEE, "workers", rank=2),
+    Key("L", "logs('pool')", "Pool log", "the log of the whole pool, merged", SEE, "workers"),
+    Key("e", "events", "Events", "all events kept", SEE, rank=21),
+    Key("o", "operations", "Operations", "operations running and ended, step by step", SEE, rank=22),
+    Key("plus,equals_sign", "scale(1)", "Scale", "one worker more (asks first)", ACT, "workers", True, rank=5,
+        shown="+"),
+    Key("minus", "scale(-1)", "Scale", "one worker fewer (asks first)", ACT, "workers", True, rank=6, shown="-"),
+    Key("s", "scale(0)", "Scale to", "any number of workers", ACT, "workers", True, rank=25),
+    Key("r", "change('restart')", "Restart", "replace the worker gracefully", ACT, "workers", True, rank=7),
+    Key("R", "change('rolling')", "Rolling restart", "restart the whole pool, slot by slot", ACT, "workers", True,
+        rank=23),
+    Key("d", "change('drain')", "Drain", "no new requests; what is in flight finishes", ACT, "any", True, "drain",
+        rank=8),
+    Key("u", "change('ready')", "Undrain", "back into rotation", ACT, "any", True, rank=9),
+    Key("m", "change('maint')", "Maint", "out of rotation, checks off", ACT, "any", True, "maint", rank=10),
+    Key("x", "change('stop')", "Stop", "take the worker down and keep it down", ACT, "workers", True, rank=24),
+    Key("X", "change('stop-pool')", "Stop pool", "take the whole pool down and keep it down", ACT, "workers", True),
+    Key("S", "change('start')", "Start", "bring a stopped worker or pool back", ACT, "workers", True, rank=26),
+    Key("z", "change('pause')", "Pause rollout", "hold the pool's rollout, or let it go on", ACT, "workers", True),
+    Key("A", "change('abort')", "Abort rollout", "turn the pool's rollout back", ACT, "workers", True),
+    Key("colon,ctrl+p", "palette", "Command", "every verb, with completion", REST, rank=11, shown=":"),
+    Key("c", "copy", "Copy", "copy the row's name (OSC 52)", REST),
+    Key("p", "pause", "Pause", "hold the picture still; the cluster goes on", REST, rank=27),
+    Key("t", "theme", "Theme", "the next theme", REST),
+    Key("q,ctrl+c", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=4),
+)  # fmt: skip
+
+GROUPS = (MOVE, FIND, SEE, ACT, REST)
+
+
+def allowed(keys: tuple[Key, ...], read_only: bool) -> tuple[Key, ...]:
+    return tuple(key for key in keys if not (read_only and key.changes))
+
+
+def applying(keys: tuple[Key, ...], where: Where, capabilities: frozenset[str] | None, selected: bool) -> list[Key]:
+    """Those to offer now, best first. `capabilities` None: the row has no proxy, so nothing can be rotated."""
+    rotating = {"change('drain')", "change('ready')", "change('maint')"}
+    offered = []
+    for key in keys:
+        if key.rank == 99 or key.where not in ("any", where) or (key.changes and not selected):
+            continue
+        if key.action in rotating and capabilities is None:
+            continue
+        if key.needs is not None and capabilities is not None and key.needs not in capabilities:
+            continue
+        offered.append(key)
+    return sorted(offered, key=lambda key: key.rank)

@@ -1,0 +1,1 @@
+"""The screens: each owns its keys and handlers, and reads the mirror."""

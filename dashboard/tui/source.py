@@ -1,0 +1,22 @@
+"""What the screen needs of the cluster: dashboard.link.Link has it, and so has the simulated one of the tests."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from dashboard.link import Away
+from supervisor.model.events import Event
+from supervisor.model.snapshot import OperationRow, Snapshot
+
+
+class Source(Protocol):
+    def watch(self, interval: float = 1.0) -> AsyncIterator[Snapshot | Away]: ...
+
+    def events(self, after: int = 0) -> AsyncIterator[Event]: ...
+
+    async def ask(
+        self, method: str, path: str, body: dict[str, object] | None = None, dry_run: bool = False
+    ) -> OperationRow | tuple[str, ...]: ...
+
+    def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]: ...
+
+    async def worker(self, id: str) -> dict[str, Any]: ...

@@ -1,0 +1,279 @@
+"""A table that lives: only visible rows are formatted, only changed lines painted, and the cursor keeps its row."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from textual import events
+from textual.color import Color
+from textual.geometry import Region
+from textual.strip import Strip
+
+from dashboard.mirror import slot_of
+from dashboard.tui.columns import Column, Placed, place
+from dashboard.tui.ink import Ink, Line, cell
+from dashboard.tui.widgets.lines import Painted
+
+Row = TypeVar("Row")
+SETTLED = 1.0
+"""Seconds without a key before rows may change places: nothing jumps under the operator's finger."""
+
+Signature = tuple[object, ...]
+
+
+class LiveTable(Painted, Generic[Row], can_focus=True):
+    """Rows by key, in the order given or sorted; cursor and marks belong to keys and not to lines."""
+
+    def __init__(self, ink: Ink, columns: Sequence[Column[Row]], *, empty: str, id: str | None = None) -> None:
+        super().__init__(ink, id=id)
+        self.columns = tuple(columns)
+        self.empty = empty
+        """Said where there is no row."""
+        self.rows: dict[str, Row] = {}
+        self.order: list[str] = []
+        self.cursor: str | None = None
+        self.marks: set[str] = set()
+        self.sort: str | None = None
+        self.falling = False
+        self.keep: Callable[[Row], bool] | None = None
+        self.dimmed = False
+        """The whole picture is old."""
+        self.on_cursor: Callable[[], None] = lambda: None
+        # Called at once and not by a message: a message's repaint would come two frames later.
+        self._top = 0
+        self._line = 0
+        self._placed: list[Placed[Row]] = []
+        self._signatures: dict[int, Signature] = {}
+        self._touched = 0.0
+
+    # What is shown
+
+    @property
+    def height(self) -> int:
+        """Lines for rows, below the titles."""
+        return max(0, self.size.height - 1)
+
+    @property
+    def current(self) -> Row | None:
+        return self.rows.get(self.cursor) if self.cursor is not None else None
+
+    def chosen(self) -> list[Row]:
+        """The marked rows in their order, or the one under the cursor."""
+        marked = [self.rows[key] for key in self.order if key in self.marks]
+        return marked or ([self.current] if self.current is not None else [])
+
+    def set_rows(self, rows: dict[str, Row]) -> None:
+        self.rows = rows
+        self.marks &= rows.keys()
+        settled = time.monotonic() - self._touched >= SETTLED
+        self.rearrange(reorder=settled or self.sort is None)
+
+    def rearrange(self, reorder: bool = True) -> None:
+        """Filter and sort again, find the cursor again, paint what differs."""
+        keep = self.keep
+        shown = [key for key, row in self.rows.items() if keep is None or keep(row)]
+        if not reorder and self.order:
+            known = set(shown)
+            stay = [key for key in self.order if key in known]
+            before = set(stay)
+            shown = stay + [key for key in shown if key not in before]
+        else:
+            self._sort(shown)
+        self.order = shown
+        self._find_cursor()
+        self.paint_changes()
+
+    def _sort(self, keys: list[str]) -> None:
+        column = next((one for one in self.columns if one.key == self.sort), None)
+        if column is None or (order := column.order) is None:
+            if self.falling:
+                keys.reverse()
+            return
+        values = {key: order(self.rows[key]) for key in keys}
+        known = [key for key in keys if values[key] is not None]
+        known.sort(key=lambda key: values[key], reverse=self.falling)
+        keys[:] = known + [key for key in keys if values[key] is None]
+
+    def _find_cursor(self) -> None:
+        before = self.cursor
+        if not self.order:
+            # Kept though out of sight, so that it is there again when the filter lets it be seen.
+            self._line = 0
+            return
+        if self.cursor not in self.rows or self.cursor not in self.order:
+            self.cursor = self._next_best()
+        self._line = self.order.index(self.cursor) if self.cursor is not None else 0
+        self._scroll()
+        if self.cursor != before:
+            self.on_cursor()
+
+    def _next_best(self) -> str:
+        """The worker that took the place in the same slot, else what now stands in the same line."""
+        if self.cursor is not None:
+            slot = slot_of(self.cursor)
+            for key in reversed(self.order):
+                if slot_of(key) == slot:
+                    return key
+        return self.order[min(self._line, len(self.order) - 1)]
+
+    def _scroll(self) -> None:
+        height = max(1, self.height)
+        top = min(self._top, max(0, len(self.order) - height))
+        self._top = max(0, min(top, self._line) if self._line < top else max(top, self._line - height + 1))
+
+    # Moving
+
+    def touch(self) -> None:
+        self._touched = time.monotonic()
+
+    def move(self, lines: int) -> None:
+        self.move_to(self._line + lines)
+
+    def move_to(self, line: int) -> None:
+        self.touch()
+        if not self.order:
+            return
+        line = max(0, min(line, len(self.order) - 1))
+        if self.order[line] == self.cursor:
+            return
+        self.cursor, self._line = self.order[line], line
+        self._scroll()
+        self.paint_changes()
+        self.on_cursor()
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on a row; False where it is not shown."""
+        if key not in self.order:
+            return False
+        self.move_to(self.order.index(key))
+        return True
+
+    def mark(self) -> None:
+        if self.cursor is not None and self.cursor in self.rows:
+            self.marks ^= {self.cursor}
+            self.move(1)
+            self.paint_changes()
+
+    def mark_all(self) -> None:
+        shown = set(self.order)
+        self.marks = set() if shown <= self.marks else shown
+        self.paint_changes()
+
+    # Sorting
+
+    def sort_by(self, key: str | None, falling: bool | None = None) -> None:
+        column = next((one for one in self.columns if one.key == key), None)
+        self.sort = key
+        self.falling = (column.falling if column else False) if falling is None else falling
+        self._signatures.pop(-1, None)
+        self.rearrange()
+
+    def sort_next(self, step: int) -> None:
+        """The next column that is shown and can be sorted by; before the first stands the cluster's own order."""
+        keys: list[str | None] = [None, *(one.column.key for one in self._placed if one.column.order)]
+        at = keys.index(self.sort) if self.sort in keys else 0
+        self.sort_by(keys[(at + step) % len(keys)])
+
+    # Painting
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._placed = place(self.columns, self.size.width - 1)
+        self._signatures = {}
+        self._find_cursor()
+        self.paint_changes()
+
+    def on_focus(self) -> None:
+        self.paint_changes()
+
+    def on_blur(self) -> None:
+        self.paint_changes()
+
+    def paint_changes(self) -> None:
+        for y in range(self.size.height):
+            signature = self._signature(y)
+            if self._signatures.get(y) != signature:
+                self._signatures[y] = signature
+                self._strips.pop(y, None)
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _signature(self, y: int) -> Signature:
+        rail = self._rail(y)
+        if y == 0:
+            return (self.sort, self.falling, len(self.columns), rail)
+        at = self._top + y - 1
+        if at >= len(self.order):
+            return (y == 1 and not self.order and self.empty, rail)
+        key = self.order[at]
+        row = self.rows[key]
+        band = self._band(key)
+        cells = tuple(placed.column.cell(row) for placed in self._placed)
+        return (cells, band, self.dimmed, rail)
+
+    def _band(self, key: str) -> str:
+        if key == self.cursor:
+            return "cursor" if self.has_focus else "cursor-idle"
+        return "marked" if key in self.marks else ""
+
+    def _rail(self, y: int) -> bool | None:
+        """Whether the thumb of the scroll bar is in line `y`; None where nothing scrolls."""
+        rows, height = len(self.order), self.height
+        if rows <= height or y == 0:
+            return None
+        start = self._top * height // rows
+        return start <= y - 1 <= start + max(1, height * height // rows)
+
+    def paint_line(self, y: int, width: int, ground: Color) -> Strip:
+        line, band = self.line_at(y)
+        rail = self._rail(y)
+        body = self.ink.paint(line, width - 1, ground, band)
+        end = (("▐", "thumb") if rail else ("▐", "rail")) if rail is not None else (" ", "text")
+        return Strip.join([body, self.ink.paint((end,), 1, ground, band if rail is None else "")])
+
+    def line_at(self, y: int) -> tuple[Line, str]:
+        if y == 0:
+            return self._titles(), ""
+        at = self._top + y - 1
+        if at >= len(self.order):
+            return (((f" {self.empty}", "dim"),) if y == 1 and not self.order else ()), ""
+        key = self.order[at]
+        row = self.rows[key]
+        plain = self.ink.ascii_only
+        spans = []
+        for column, width in self._placed:
+            text, token = column.cell(row)
+            spans.append((cell(text, width, column.right, plain) + " ", "dim" if self.dimmed else token))
+        if key in self.marks and spans:
+            first, token = spans[0]
+            spans[0] = (cell("*" + first.rstrip(), len(first) - 1) + " ", "match")
+        return tuple(spans), self._band(key)
+
+    def _titles(self) -> Line:
+        spans = []
+        for column, width in self._placed:
+            sorted_by = column.key == self.sort
+            arrow = ("▼" if self.falling else "▲") if sorted_by else ""
+            title = cell(column.title + arrow, width, column.right, self.ink.ascii_only)
+            spans.append((title + " ", "head-sort" if sorted_by else "head"))
+        return tuple(spans)
+
+    # The mouse
+
+    def on_click(self, event: events.Click) -> None:
+        self.focus()
+        if event.y > 0:
+            self.move_to(self._top + event.y - 1)
+            return
+        x = 0
+        for column, width in self._placed:
+            if x <= event.x <= x + width and column.order:
+                again = column.key == self.sort
+                self.sort_by(column.key, not self.falling if again else None)
+                return
+            x += width + 1
+
+    def on_mouse_scroll_down(self) -> None:
+        self.move(3)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.move(-3)
