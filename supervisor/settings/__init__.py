@@ -1,1 +1,1 @@
-"""TOML to spec: reading, defaults with their reasons, and errors that name their place."""
+"""A configuration file read into a ClusterSpec, or refused with every problem at once."""
