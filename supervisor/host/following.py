@@ -1,0 +1,221 @@
+"""Reads on in log files as they grow: new lines of one file over rotations, of several merged, and for a pattern.
+
+A rotation (see logs.py) moves the front of the live file to `PATH.1`, which is a new file then. So a reader that
+finds another file at `PATH.1` than it knew counts how many rotations there were, reads what it had not read yet
+from the rotated files, and goes on in the live one. A file that was removed, replaced or truncated by somebody else
+is read from its beginning.
+"""
+
+import asyncio
+import fcntl
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import NamedTuple
+
+from supervisor.host.logs import block_size, padding, tail
+
+# A line that goes on for longer is cut here, and the rest of it dropped; a terminal shows less anyway.
+LONGEST_LINE = 64 * 1024
+
+# Read from one file at one time: other files, and other work, get their turn.
+_MOST = 1 << 20
+
+# What was rotated away unread is given up beyond its last so many bytes, file by file.
+_MOST_MISSED = 16 << 20
+
+_PAUSE = 0.2
+
+
+class _Identity(NamedTuple):
+    """Tells rotated files apart; inode numbers alone are used again at once."""
+
+    inode: int
+    changed: int
+    size: int
+
+
+class LogReader:
+    """The lines of one log that are new since the last call. Holds no descriptor between calls."""
+
+    def __init__(self, path: str, offset: int | None = None) -> None:
+        """From `offset` on; None: from the present end. A file that is not there yet is read from its beginning."""
+        self.path = path
+        self._file = _file(path)
+        self._rotated = _identity(f"{path}.1")
+        self._at = _size(path) if offset is None else offset
+        self._rest = b""
+        self._cutting = False
+
+    def read(self) -> list[bytes]:
+        """New complete lines without their newlines, about a megabyte at once; none while a rotation goes on."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._file = None
+            return []
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return self._lines(self._read(fd))
+        except OSError:
+            return []
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int) -> bytes:
+        seen = os.fstat(fd)
+        if (seen.st_dev, seen.st_ino) != self._file:
+            self._file = (seen.st_dev, seen.st_ino)
+            self._restart()
+        missed = self._catch_up(fd)
+        if self._at > seen.st_size:
+            self._restart()
+        if self._at == 0 and self._rotated:
+            self._at = _padded(fd, self._rotated.size)
+        text = os.pread(fd, _MOST, self._at)
+        self._at += len(text)
+        return missed + text
+
+    def _restart(self) -> None:
+        self._rotated = _identity(f"{self.path}.1")
+        self._at = 0
+        self._rest = b""
+        self._cutting = False
+
+    def _catch_up(self, fd: int) -> bytes:
+        """After rotations: what is unread in the rotated files; `_at` is then a place in the live one."""
+        newest = _identity(f"{self.path}.1")
+        if newest == self._rotated:
+            return b""
+        rotations = self._rotations()
+        self._rotated = newest
+        missed = b""
+        for number in range(rotations, 0, -1):
+            place = f"{self.path}.{number}"
+            size = _size(place)
+            missed += _part(place, max(self._at, size - _MOST_MISSED))
+            self._at = max(self._at, size) - size
+            if number > 1:
+                with open(f"{self.path}.{number - 1}", "rb") as after:
+                    self._at += _padded(after.fileno(), size)
+            else:
+                self._at += _padded(fd, size)
+        return missed
+
+    def _rotations(self) -> int:
+        """How many there were since we looked; after more than files are kept, all that are there are unread."""
+        number = 1
+        while found := _identity(f"{self.path}.{number}"):
+            if found == self._rotated:
+                return number - 1
+            number += 1
+        if self._rotated is not None:
+            self._at = 0
+        return number - 1
+
+    def _lines(self, text: bytes) -> list[bytes]:
+        if not text:
+            return []
+        *whole, rest = (self._rest + text).split(b"\n")
+        if whole and self._cutting:
+            del whole[0]
+            self._cutting = False
+        self._rest = rest
+        if len(rest) > LONGEST_LINE:
+            if not self._cutting:
+                whole.append(rest[:LONGEST_LINE])
+            self._cutting = True
+            self._rest = b""
+        return [line[:LONGEST_LINE] for line in whole]
+
+
+class LogMatcher:
+    """Says when a line of a log, from an offset on, matches a pattern: readiness by log line."""
+
+    # Patterns are the operator's own; a bounded line keeps a clumsy one from taking seconds.
+    _LONGEST = 4096
+
+    def __init__(self, path: str, pattern: str, offset: int | None = None) -> None:
+        """Raises re.error. `offset`: the log's size before the worker was started; None: its present size."""
+        self._pattern = re.compile(pattern)
+        self._reader = LogReader(path, offset)
+        self.matched: str | None = None
+
+    def feed(self) -> bool:
+        """Read what is new; True from the first match on."""
+        while self.matched is None and (lines := self._reader.read()):
+            for line in lines:
+                text = line[: self._LONGEST].decode("utf-8", "replace").rstrip("\r")
+                if self._pattern.search(text):
+                    self.matched = text
+                    break
+        return self.matched is not None
+
+
+async def follow(logs: Mapping[str, str], lines: int = 10) -> AsyncIterator[tuple[str, bytes]]:
+    """Name and line of several logs, given as name -> path: the last `lines` of each, then what comes, for ever.
+
+    Files are looked at five times a second, and only while somebody follows: one stat each when nothing is new.
+    """
+    readers: dict[str, LogReader] = {}
+    for name, path in logs.items():
+        start = _line_start(path)
+        readers[name] = LogReader(path, start)
+        for line in await asyncio.to_thread(tail, path, lines, start):
+            yield name, line
+    while True:
+        quiet = True
+        for name, reader in readers.items():
+            for line in reader.read():
+                quiet = False
+                yield name, line
+        # A flood still leaves the loop to others.
+        await asyncio.sleep(_PAUSE if quiet else 0)
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
+
+
+def _identity(path: str) -> _Identity | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return _Identity(seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _part(path: str, start: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read()
+
+
+def _padded(fd: int, rotated: int) -> int:
+    """How many bytes at the front of an open log are what the rotation of a file of that size left there."""
+    length = (rotated - 1) % block_size(fd) + 1
+    return length if os.pread(fd, length, 0) == padding(length) else 0
+
+
+def _line_start(path: str) -> int:
+    """Where the last, unfinished line of a log begins: its size, if it ends with a newline."""
+    size = _size(path)
+    start = max(0, size - LONGEST_LINE)
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            found = file.read(size - start).rfind(b"\n")
+    except OSError:
+        return 0
+    return start + found + 1 if found >= 0 else start
