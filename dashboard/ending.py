@@ -1,7 +1,9 @@
 """`clusterctl down`: asks the engine to end everything gracefully, and waits until the keeper is gone."""
 
+import fcntl
 import os
 import select
+import signal
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
 from dashboard.changes import Change, plan, submitted
-from dashboard.finding import place
+from dashboard.finding import Place, place
 from dashboard.following import Progress, Row, outcome
 from dashboard.pipe import Pipe
 from dashboard.printing import result, tell
@@ -22,28 +24,64 @@ def down(args: Namespace) -> int:
     try:
         if args.dry_run:
             return plan(pipe, change, args.json)
-        with _watched(pipe) as ended:
-            operation = submitted(pipe, change, args.yes)
-            if not args.wait:
-                outcome(operation, args.json)
-                return 0
-            operation = _gone(pipe, operation, args.timeout, ended)
+        return _ended(where, pipe, change, args)
     except NobodyThere:
         result(f"cluster {where.name} is already down (nobody listens on {where.socket})")
         return 0
+    except NoAnswer as error:
+        # An engine that cannot run must not make its cluster immortal.
+        if args.keep_workers or (keeper := keeper_of(where.state)) is None:
+            raise
+        tell(f"{error}; telling the keeper (pid {keeper}) to end")
+        os.kill(keeper, signal.SIGTERM)
+        return _keeper_ended(where, keeper, args.timeout)
     except KeyboardInterrupt:
         tell(f"interrupted; cluster {where.name} goes on ending")
         return 130
+
+
+def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
+    pid = pipe.get("/v1/snapshot").json().get("engine", {}).get("keeper_pid")
+    with _watched(pid) as ended:
+        operation = submitted(pipe, change, args.yes)
+        if not args.wait:
+            outcome(operation, args.json)
+            return 0
+        operation = _gone(pipe, operation, args.timeout, ended)
     if args.json or operation.get("phase") != "done":
         return outcome(operation, args.json)
     result(f"cluster {where.name} is down" + ("; its workers go on" if args.keep_workers else ""))
     return 0
 
 
+def _keeper_ended(where: Place, keeper: int, timeout: float | None) -> int:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with _watched(keeper) as ended:
+        while not _over(ended, 0.1) and keeper_of(where.state) is not None:
+            if deadline is not None and time.monotonic() >= deadline:
+                result(f"still going: the keeper of {where.name} (pid {keeper}) has not ended yet")
+                return 6
+    result(f"cluster {where.name} is down")
+    return 0
+
+
+def keeper_of(state: str) -> int | None:
+    """The pid of who holds the state directory's lock, where somebody does."""
+    try:
+        with open(os.path.join(state, "lock"), encoding="ascii", errors="replace") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = lock.read(32).strip()
+                return int(pid) if pid.isdecimal() else None
+    except OSError:
+        pass
+    return None
+
+
 @contextmanager
-def _watched(pipe: Pipe) -> Iterator[int | None]:
+def _watched(pid: object) -> Iterator[int | None]:
     """A descriptor that is readable once the keeper is gone: its socket goes a little before it does."""
-    pid = pipe.get("/v1/snapshot").json().get("engine", {}).get("keeper_pid")
     try:
         descriptor = os.pidfd_open(pid) if isinstance(pid, int) and hasattr(os, "pidfd_open") else None
     except OSError:

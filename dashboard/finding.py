@@ -65,7 +65,7 @@ def _cluster(path: str) -> tuple[str, str]:
     found = cluster if isinstance(cluster, dict) else {}
     name, state = found.get("name"), found.get("state_dir")
     if isinstance(state, str) and state:
-        return str(name or "cluster"), os.path.join(os.path.dirname(path), os.path.expanduser(state))
+        return str(name or "cluster"), os.path.normpath(os.path.join(os.path.dirname(path), state))
     if not isinstance(name, str) or not name:
         raise NoConfig(f"{path}: cluster.name is missing (see `clusterctl check {path}`)", 2)
     return name, state_dir(name, os.environ, os.geteuid() == 0)

@@ -5,6 +5,7 @@ ClusterError
 │   ├── BadSpec            what was asked for is not valid                    exit 2
 │   ├── Unknown            no such pool, worker or backend                    exit 4
 │   └── Conflict           another operation holds it, or not permitted       exit 5
+│       └── NeedsYes       not without `yes`                                  exit 5
 ├── BadConfig              a configuration with all its problems              exit 2
 ├── ProxyError             a proxy's fault
 │   ├── ProxyUnreachable   gone, silent or busy; the next poll tries again
@@ -61,6 +62,12 @@ class Conflict(BadRequest):
     code = "conflict"
     status = 409
     exit_code = 5
+
+
+class NeedsYes(Conflict):
+    """Refused unless the request says yes; a terminal asks its operator."""
+
+    code = "needs_yes"
 
 
 class BadConfig(ClusterError):
