@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dashboard.answers import NoAnswer, NobodyThere, refusal
+from dashboard.answers import NoAnswer, NobodyThere, Refused, refusal
 
 _CHUNK = 65_536
 _LONGEST_HEAD = 65_536
@@ -81,6 +81,9 @@ def _connected(pipe: Pipe, timeout: float | None) -> socket.socket:
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         link.close()
         raise NobodyThere(pipe.socket) from error
+    except PermissionError as error:
+        link.close()
+        raise Refused(403, "not_permitted", f"{pipe.socket}: permission denied; it is its owner's alone") from error
     except OSError as error:
         link.close()
         raise NoAnswer(f"{pipe.socket}: {error.strerror or error}") from error
