@@ -66,7 +66,7 @@ def tell(
     if not state.reachable or upstream.name in state.converging:
         return []
     memo = state.memos.get((upstream.name, owner))
-    wake = waits_until(memo, wanted, upstream, now)
+    wake = waits_until(memo, wanted, upstream, state.read[upstream.name], now)
     if wake is not None:
         return [wake] if wake > now else []
     state.converging.add(upstream.name)
@@ -78,13 +78,16 @@ def tell(
     return []
 
 
-def waits_until(memo: Memo | None, wanted: Want, upstream: Upstream, now: float) -> float | None:
+def waits_until(memo: Memo | None, wanted: Want, upstream: Upstream, read: float, now: float) -> float | None:
     """None: tell it now. Else when to look again; `now` or earlier: when something changes."""
     if memo is None:
         return None
     if memo.failed is not None:
         return memo.at + RETRY_CONVERGE if now < memo.at + RETRY_CONVERGE else None
-    if differs(upstream, wanted) or memo.want != wanted:
+    if memo.want != wanted:
+        return None
+    # A reading begun before we changed the upstream says nothing about what it holds now.
+    if read >= memo.at and differs(upstream, wanted):
         return None
     if not lingers(upstream, wanted):
         return now

@@ -27,6 +27,8 @@ class ProxyState:
 
     spec: ProxySpec
     upstreams: dict[str, Upstream] = field(default_factory=dict)
+    read: dict[str, float] = field(default_factory=dict)
+    """When the reading behind each upstream was asked for."""
     version: str | None = None
     epoch: str | None = None
     reachable: bool = False
@@ -56,6 +58,8 @@ class Counters(Struct, frozen=True, kw_only=True):
     serial: int = 0
     operation: int = 0
     boot: str = ""
+    keeper: int = 0
+    """Pid of the keeper that the last engine served under."""
 
 
 @dataclass
@@ -136,6 +140,7 @@ class Ledger:
     def durable(self) -> Iterator[tuple[str, Struct]]:
         """What must outlive the engine, each record under its key."""
         yield "counters", self.counters
+        yield "spec", self.spec
         for name, pool in self.pools.items():
             yield f"pool/{name}", pool
         for slots in self.slots.values():

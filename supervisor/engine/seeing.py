@@ -36,7 +36,7 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
     state.seen, state.seen_wall = seen.answered, time.time()
     gone = state.upstreams.keys() - {upstream.name for upstream in seen.upstreams}
     for name in gone:
-        del state.upstreams[name]
+        del state.upstreams[name], state.read[name]
     state.rates.retain({(u.name, b.name) for u in seen.upstreams for b in u.backends})
     signals: list[Signal] = []
     touched: set[str] = set()
@@ -63,7 +63,9 @@ def upstream_seen(desk: Desk, fact: UpstreamSeen, now: float) -> Seen:
 
 def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: float, now: float) -> Seen:
     before = state.upstreams.get(upstream.name)
-    state.upstreams[upstream.name] = upstream
+    if asked < state.read.get(upstream.name, 0.0):
+        return [], set()
+    state.upstreams[upstream.name], state.read[upstream.name] = upstream, asked
     tell_health(desk, state.spec.name, before, upstream)
     signals, touched = count_quiet(desk, state.spec.name, upstream.name, asked, now)
     if signature(before) != signature(upstream):

@@ -32,6 +32,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     address: str | None
     log: str = ""
     """Path of the file that gets its output; no two live workers share one."""
+    log_from: int = 0
+    """Byte of that file at which its own output begins."""
     phase: Phase = Phase.STARTING
     since: float = 0.0
     """When it entered its phase."""

@@ -1,0 +1,93 @@
+"""Operations followed to their end, after every turn; and when the cluster as a whole is down."""
+
+from msgspec.structs import replace
+
+from supervisor.core.operations import Judgement, judge, rotated
+from supervisor.engine.desk import Desk
+from supervisor.engine.ledger import PROXY_POOL, Ledger
+from supervisor.engine.refusing import find_backend
+from supervisor.model.errors import BadRequest
+from supervisor.model.operations import Operation, OperationPhase
+from supervisor.model.phases import Phase
+from supervisor.model.requests import Reload, Restart, Rotate, Shutdown
+
+
+def judge_all(desk: Desk, now: float) -> bool:
+    """Judge what runs; True when an end changed what is wanted, so that pools must be looked at again."""
+    again = False
+    for operation in [o for o in desk.ledger.operations.values() if o.running]:
+        verdict = verdict_of(desk.ledger, operation, now)
+        if verdict.failed is not None:
+            again = give_up(desk.ledger, operation) or again
+            phase = OperationPhase.ABORTED if isinstance(operation.request, Reload) else OperationPhase.FAILED
+            desk.end(operation.id, phase, verdict.progress, verdict.failed)
+        elif verdict.done:
+            desk.end(operation.id, OperationPhase.DONE, verdict.progress)
+        elif verdict.progress != operation.progress:
+            current = desk.ledger.operations[operation.id]
+            desk.ledger.operations[operation.id] = replace(current, progress=verdict.progress)
+    return again
+
+
+def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
+    request = operation.request
+    if isinstance(request, Rotate):
+        try:
+            _, _, backend = find_backend(ledger, request.target)
+        except BadRequest as error:
+            return Judgement("gone", failed=f"{request.target} is no longer there: {error}")
+        return rotated(request, backend)
+    if isinstance(request, Reload):
+        return reload_verdict(ledger, operation, now)
+    if isinstance(request, Shutdown):
+        left = sum(1 for w in ledger.workers.values() if not w.pool.startswith(PROXY_POOL))
+        return Judgement(f"{left} workers still leaving" if left else "the proxies are leaving")
+    if operation.pool is None or operation.pool not in ledger.pools:
+        return Judgement("gone", failed=f"{operation.target} is no longer there")
+    return judge(operation, ledger.picture(operation.pool, now))
+
+
+def reload_verdict(ledger: Ledger, operation: Operation, now: float) -> Judgement:
+    """All pools settled; those that were aborted have said so when their rollout ended."""
+    waiting: list[str] = []
+    for name in ledger.pools:
+        if name.startswith(PROXY_POOL):
+            continue
+        verdict = judge(operation, ledger.picture(name, now))
+        if verdict.failed is not None:
+            return verdict
+        if not verdict.done:
+            waiting.append(f"{name}: {verdict.progress}")
+    if waiting:
+        return Judgement("; ".join(waiting))
+    return Judgement("all is as configured", done=True)
+
+
+def give_up(ledger: Ledger, operation: Operation) -> bool:
+    """A restart of one worker that failed is called off: the old worker is wanted again."""
+    if not isinstance(operation.request, Restart) or not operation.serials:
+        return False
+    for serial in operation.serials:
+        worker = ledger.workers.get(serial)
+        if worker is not None:
+            ledger.workers[serial] = replace(worker, condemned=None)
+    return True
+
+
+def rotating(ledger: Ledger, proxy: str) -> set[str]:
+    """Upstreams in which an operator's rotation is not there yet."""
+    found: set[str] = set()
+    for operation in ledger.operations.values():
+        if not operation.running or not isinstance(operation.request, Rotate):
+            continue
+        try:
+            where, upstream, _ = find_backend(ledger, operation.request.target)
+        except BadRequest:
+            continue
+        if where == proxy:
+            found.add(upstream.name)
+    return found
+
+
+def all_down(ledger: Ledger) -> bool:
+    return ledger.stopping and not any(w.phase is not Phase.GONE for w in ledger.workers.values())

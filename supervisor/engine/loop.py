@@ -1,0 +1,261 @@
+"""The engine: one inbox, one owner of the ledger, one turn after another; it waits for nobody.
+
+inbox -> take (ledger) -> turn of each pool touched -> journal -> deeds -> publish
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+from supervisor.engine import intake, judging, seeing
+from supervisor.engine.converging import converge_others
+from supervisor.engine.desk import Desk
+from supervisor.engine.embedding import refresh
+from supervisor.engine.journal import Journal
+from supervisor.engine.ledger import Ledger
+from supervisor.engine.performing import Performer, note_log_start
+from supervisor.engine.turning import Turn, take_turn
+from supervisor.engine.watching import Probes
+from supervisor.model.deeds import Signal
+from supervisor.model.facts import (
+    Converged,
+    ConvergeFailed,
+    Measured,
+    ProbeMissed,
+    ProbePassed,
+    ProxyLost,
+    ProxySeen,
+    UpstreamSeen,
+)
+from supervisor.model.launch import Exited, KeeperLost, Notified, Spawned, SpawnFailed
+from supervisor.model.phases import Phase
+from supervisor.model.spec import PoolSpec
+from supervisor.model.workers import Worker
+
+LONGEST_SLEEP = 5.0
+"""Seconds without a turn at which one is taken anyway: a net under every lost wake-up."""
+
+
+class Engine:
+    """Facts come in by `tell`, from tasks and from the keeper; `run` takes them until the cluster is down."""
+
+    def __init__(self, desk: Desk, journal: Journal) -> None:
+        self.desk = desk
+        self.ledger: Ledger = desk.ledger
+        self.journal = journal
+        self.performer: Performer | None = None
+        self.probes = Probes(self.tell)
+        self.changed = asyncio.Event()
+        """Set, and made anew, whenever the snapshot may have changed."""
+        self._inbox: deque[object] = deque()
+        self._news = asyncio.Event()
+        self._dirty: set[str] = set()
+        self._wakes: dict[str, float] = {}
+        self._nudges: dict[str, asyncio.Event] = {}
+        self._buried: list[int] = []
+        """Exits to acknowledge once they are journaled."""
+        self._ended: str | None = None
+
+    def tell(self, fact: object) -> None:
+        """Put a fact into the inbox; never blocks, never refuses."""
+        self._inbox.append(fact)
+        self._news.set()
+
+    def touch(self, *pools: str) -> None:
+        """Have these pools looked at in the next turn; none named: all."""
+        self._dirty.update(pools or self.ledger.pools)
+        self._news.set()
+
+    def finish(self, why: str) -> None:
+        self._ended = why
+        self._news.set()
+
+    async def run(self) -> str:
+        """Turn after turn until something ends the engine; returns why it ended."""
+        self.touch()
+        while self._ended is None:
+            self._news.clear()
+            signals = self.take_inbox()
+            self.turn(signals)
+            if self._inbox or self._ended is not None:
+                await asyncio.sleep(0)
+                continue
+            due = min(self._wakes.values(), default=float("inf")) - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.001, min(due, LONGEST_SLEEP))):
+                    await self._news.wait()
+        return self._ended
+
+    def take_inbox(self) -> list[Signal]:
+        signals: list[Signal] = []
+        now = time.monotonic()
+        while self._inbox:
+            signals += self.take(self._inbox.popleft(), now)
+        return signals
+
+    def take(self, fact: object, now: float) -> list[Signal]:
+        """One fact into the ledger; marks the pools that it may concern."""
+        self.ledger.revision += 1
+        match fact:
+            case Spawned() | SpawnFailed() | Exited() | ProbePassed() | ProbeMissed():
+                return self.take_worker_fact(fact, now)
+            case Notified():
+                return self.take_notice(fact, now)
+            case Measured():
+                self._dirty |= intake.measure(self.desk, fact)
+            case ProxySeen():
+                return self.mark(*seeing.proxy_seen(self.desk, fact, now))
+            case UpstreamSeen():
+                return self.mark(*seeing.upstream_seen(self.desk, fact, now))
+            case ProxyLost():
+                self._dirty |= seeing.proxy_lost(self.desk, fact)
+            case Converged() | ConvergeFailed():
+                self._dirty |= seeing.converged(self.desk, fact, now)
+                self.nudge(fact.proxy)
+            case KeeperLost():
+                self.finish(f"the keeper is gone: {fact.why}")
+            case Callback():
+                fact.run(self)
+            case _:
+                raise AssertionError(f"no rule for {type(fact).__name__}")
+        return []
+
+    def mark(self, signals: list[Signal], touched: set[str]) -> list[Signal]:
+        self._dirty |= touched
+        return signals
+
+    def take_worker_fact(
+        self, fact: Spawned | SpawnFailed | Exited | ProbePassed | ProbeMissed, now: float
+    ) -> list[Signal]:
+        worker = self.ledger.workers.get(fact.serial)
+        if worker is not None:
+            self._dirty.add(worker.pool)
+        if isinstance(fact, Spawned) and worker is not None:
+            where = f", {worker.address}" if worker.address else ""
+            text = f"started, pid {fact.pid}, generation {worker.generation}{where}"
+            self.desk.say("worker-started", worker.slot_name, text, pool=worker.pool, pid=fact.pid)
+        signals = list(intake.take(self.desk, fact.serial, fact, now))
+        if isinstance(fact, Exited):
+            self._buried.append(fact.number)
+        return signals
+
+    def take_notice(self, fact: Notified, now: float) -> list[Signal]:
+        """READY=1 of a worker that is asked by sd_notify; other words are kept for nobody yet."""
+        worker = self.ledger.workers.get(fact.serial)
+        if worker is None or fact.fields.get("READY") != "1":
+            return []
+        spec = self.ledger.pools[worker.pool].revision(worker.generation)
+        if not spec.ready.notify or worker.phase is not Phase.STARTING:
+            return []
+        return self.take_worker_fact(ProbePassed(serial=worker.serial, why="READY=1"), now)
+
+    def turn(self, signals: list[Signal]) -> None:
+        """Look at every pool that is touched or due; journal; then do what was decided."""
+        now = time.monotonic()
+        due = {name for name, wake in self._wakes.items() if wake <= now}
+        pools = sorted((self._dirty | due) & self.ledger.pools.keys())
+        self._dirty.clear()
+        turn = Turn(now=now, wall=time.time(), free=port_is_free, signals=signals)
+        for name in pools:
+            turn.wakes = []
+            take_turn(self.desk, turn, name)
+            self._wakes[name] = min(turn.wakes, default=float("inf"))
+        turn.wakes = converge_others(self.ledger, turn.changes, now)
+        self._wakes["/others"] = min(turn.wakes, default=float("inf"))
+        for name in self._wakes.keys() - self.ledger.pools.keys() - {"/others"}:
+            del self._wakes[name]
+        if judging.judge_all(self.desk, now):
+            self.touch()
+        self.perform(turn)
+        if pools:
+            self.probes.align(self.ledger.workers.values(), self.spec_of)
+        if judging.all_down(self.ledger):
+            self.finish("down")
+        self.publish()
+
+    def perform(self, turn: Turn) -> None:
+        """Journal first: what was started must be known before it runs."""
+        performer = self.performer
+        assert performer is not None
+        for worker in turn.births:
+            if worker.serial in self.ledger.workers:
+                self.ledger.workers[worker.serial] = note_log_start(worker)
+        was_failing = self.journal.failing
+        if not self.journal.write(dict(self.ledger.durable())) and was_failing is None:
+            text = f"{self.journal.failing}; the cluster goes on, but would not remember this after a restart"
+            self.desk.say("journal-failing", "cluster", text, level="error")
+        if self.journal.failing is None:
+            for number in self._buried:
+                performer.link.ack(number)
+            self._buried.clear()
+        for signal in turn.signals:
+            performer.signal(signal)
+        for worker in turn.births:
+            if worker.serial in self.ledger.workers:
+                performer.spawn(worker)
+        for change in turn.changes:
+            performer.converge(change)
+            state = self.ledger.proxies[change.proxy]
+            if state.spec.embedded:
+                refresh(self.ledger, state.spec)
+        for name in self._nudges:
+            if self.urgent(name):
+                self.nudge(name)
+
+    def spec_of(self, worker: Worker) -> PoolSpec:
+        return self.ledger.pools[worker.pool].revision(worker.generation)
+
+    def publish(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def nudge_of(self, proxy: str) -> asyncio.Event:
+        return self._nudges.setdefault(proxy, asyncio.Event())
+
+    def nudge(self, proxy: str) -> None:
+        """Have a proxy looked at before its time."""
+        self.nudge_of(proxy).set()
+
+    def urgent(self, proxy: str) -> set[str]:
+        """Upstreams of a proxy in which something is waited for, so that they are looked at quickly."""
+        found: set[str] = set()
+        state = self.ledger.proxies.get(proxy)
+        for pool in self.ledger.pools.values():
+            traffic = pool.spec.traffic
+            if (
+                traffic is None
+                or traffic.proxy != proxy
+                or state is None
+                or traffic.upstream not in state.upstreams
+            ):
+                continue
+            waiting = any(
+                w.phase is Phase.DRAINING or (w.phase is Phase.READY and w.serving_since is None)
+                for w in self.ledger.workers_of(pool.name)
+                if (traffic.proxy, traffic.upstream, w.address or "") not in self.ledger.asked
+                or w.phase is Phase.DRAINING
+            )
+            if waiting:
+                found.add(traffic.upstream)
+        return found | judging.rotating(self.ledger, proxy)
+
+
+class Callback:
+    """A change of the ledger that must happen between two turns: an operator's request, a new configuration."""
+
+    def __init__(self, act: Callable[[Engine], None]) -> None:
+        self.run = act
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this machine, as far as binding it can tell."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True

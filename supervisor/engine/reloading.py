@@ -1,0 +1,114 @@
+"""A configuration becomes what is wanted: at the first start, and at every reload."""
+
+from msgspec.structs import replace
+
+from supervisor.core.difference import Difference, difference
+from supervisor.engine.asking import begin_rollout
+from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
+from supervisor.engine.refusing import held
+from supervisor.model.pools import Pool
+from supervisor.model.spec import ClusterSpec, PoolSpec, ProxySpec
+
+
+def check_reload(ledger: Ledger, spec: ClusterSpec) -> None:
+    """Refuse a configuration that changes a pool which an operation holds. Raises Conflict."""
+    wanted = {pool.name: pool for pool in spec.pools}
+    for name, pool in ledger.pools.items():
+        if name.startswith(PROXY_POOL):
+            continue
+        new = wanted.get(name)
+        if new is None or not difference(pool.spec, new).nothing:
+            held(ledger, pool)
+
+
+def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
+    """What this configuration would change, in words."""
+    found: list[str] = []
+    wanted = {pool.name: pool for pool in spec.pools}
+    for pool in spec.pools:
+        have = ledger.pools.get(pool.name)
+        if have is None:
+            found.append(f"add pool {pool.name} with {pool.workers} workers")
+            continue
+        found += pool_sentences(have, difference(have.spec, pool))
+    for name in ledger.pools.keys() - wanted.keys():
+        if not name.startswith(PROXY_POOL):
+            found.append(f"take down pool {name}, which is no longer configured")
+    old = {proxy.name: proxy for proxy in ledger.spec.proxies}
+    new = {proxy.name: proxy for proxy in spec.proxies}
+    for name in sorted(new.keys() | old.keys()):
+        if old.get(name) != new.get(name):
+            verb = "add" if name not in old else "let go of" if name not in new else "change"
+            found.append(f"{verb} proxy {name}")
+    return found
+
+
+def pool_sentences(pool: Pool, change: Difference) -> list[str]:
+    found: list[str] = []
+    if change.rollout:
+        keys = ", ".join(change.rollout)
+        found.append(f"roll {pool.name} out to generation {pool.generation + 1}: {keys} changed")
+    if change.live:
+        found.append(f"apply at once to {pool.name}: {', '.join(change.live)}")
+    if change.scale:
+        found.append(f"scale {pool.name} from {pool.desired} to {change.scale[1]}")
+    return found
+
+
+def apply(ledger: Ledger, spec: ClusterSpec, operation: str, now: float, wall: float) -> list[str]:
+    """Make this configuration what is wanted; returns what changed, in words."""
+    changes = sentences(ledger, spec)
+    wanted = {pool.name: pool for pool in spec.pools}
+    for pool in spec.pools:
+        have = ledger.pools.get(pool.name)
+        if have is None:
+            ledger.pools[pool.name] = Pool(spec=pool, desired=pool.workers, revisions={1: pool})
+        else:
+            change_pool(ledger, have, pool, operation, now, wall)
+    for name, have in list(ledger.pools.items()):
+        if name not in wanted and not name.startswith(PROXY_POOL):
+            ledger.pools[name] = replace(have, leaving=True)
+    apply_proxies(ledger, spec.proxies)
+    ledger.spec = spec
+    return changes
+
+
+def change_pool(ledger: Ledger, pool: Pool, new: PoolSpec, operation: str, now: float, wall: float) -> None:
+    change = difference(pool.spec, new)
+    desired = change.scale[1] if change.scale else pool.desired
+    pool = replace(pool, spec=new, desired=desired, leaving=False)
+    if not change.rollout:
+        # The running generation is the same program: what steers it follows the configuration from now on.
+        revisions = {**pool.revisions, pool.complete: new} if pool.rollout is None else pool.revisions
+        ledger.pools[pool.name] = replace(pool, revisions=revisions)
+        return
+    ledger.pools[pool.name] = pool
+    nobody = pool.stopped or not ledger.workers_of(pool.name)
+    if not nobody:
+        begin_rollout(ledger, pool, operation, new, now, wall)
+        return
+    generation = pool.generation + 1
+    revisions = {pool.complete: pool.revision(pool.complete), generation: new}
+    ledger.pools[pool.name] = replace(
+        pool, generation=generation, complete=generation, previous=pool.complete, revisions=revisions
+    )
+    for number, slot in ledger.slots.get(pool.name, {}).items():
+        fresh = replace(
+            slot, generation=generation, failed=None, finished=False, deaths=(), delay=0.0, retry_at=None
+        )
+        ledger.slots[pool.name][number] = fresh
+
+
+def apply_proxies(ledger: Ledger, proxies: tuple[ProxySpec, ...]) -> None:
+    wanted = {proxy.name: proxy for proxy in proxies}
+    for name, proxy in wanted.items():
+        state = ledger.proxies.get(name)
+        if state is None or (state.spec.socket, state.spec.kind) != (proxy.socket, proxy.kind):
+            ledger.proxies[name] = ProxyState(spec=proxy)
+        else:
+            state.spec = proxy
+    for name in ledger.proxies.keys() - wanted.keys():
+        del ledger.proxies[name]
+        hidden = ledger.pools.get(f"{PROXY_POOL}{name}")
+        if hidden is not None:
+            ledger.pools[hidden.name] = replace(hidden, leaving=True)

@@ -1,0 +1,315 @@
+"""The ledger as a snapshot: every row of `status --json`, with None where nothing is known."""
+
+from supervisor.engine.desk import rfc3339
+from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
+from supervisor.model.backends import Backend, Upstream
+from supervisor.model.operations import Operation
+from supervisor.model.phases import Phase
+from supervisor.model.pools import Pool
+from supervisor.model.snapshot import (
+    BackendRow,
+    ExitRow,
+    HostRow,
+    OperationRow,
+    PoolRow,
+    ProxyRow,
+    RolloutRow,
+    UpstreamRow,
+    WorkerRow,
+)
+from supervisor.model.workers import End, Slot, Worker
+
+
+def moment(wall: float | None) -> str | None:
+    return None if wall is None else rfc3339(wall)
+
+
+def host_row(ledger: Ledger) -> HostRow:
+    host = ledger.host
+    if host is None:
+        return HostRow(cpus=1, cpu_percent=None, memory_total_bytes=None, memory_available_bytes=None, load=None)
+    return HostRow(
+        cpus=host.cpus,
+        cpu_percent=round_or_none(host.cpu_percent, 1),
+        memory_total_bytes=host.memory_total_bytes,
+        memory_available_bytes=host.memory_available_bytes,
+        load=host.load,
+    )
+
+
+def round_or_none(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def exit_row(end: End) -> ExitRow:
+    return ExitRow(time=rfc3339(end.wall), code=end.code, signal=end.signal, why=end.why, last_lines=end.last_lines)
+
+
+def worker_row(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | None, now: float) -> WorkerRow:
+    slot = ledger.slot(worker.pool, worker.slot)
+    sample = ledger.samples.get(worker.serial)
+    traffic = pool.spec.traffic
+    rate, path = None, None
+    if traffic and backend:
+        path = f"{traffic.proxy}/{traffic.upstream}/{backend.name}"
+        if pool.spec.listen is None:
+            rate = ledger.proxies[traffic.proxy].rates.of((traffic.upstream, backend.name))[0]
+    return WorkerRow(
+        id=worker.slot_name,
+        serial=worker.serial,
+        pid=worker.pid,
+        phase=worker.phase.value,
+        generation=worker.generation,
+        address=worker.address,
+        started=moment(worker.started_wall),
+        uptime_seconds=round(now - worker.started, 1) if worker.started is not None else None,
+        restarts=slot.restarts,
+        last_exit=exit_row(slot.ends[-1]) if slot.ends else None,
+        cpu_percent=round_or_none(sample.cpu_percent, 1) if sample else None,
+        rss_bytes=sample.rss_bytes if sample else None,
+        fds=sample.fds if sample else None,
+        threads=sample.threads if sample else None,
+        processes=sample.processes if sample else None,
+        requests_per_second=round_or_none(rate, 2),
+        requests_source=traffic.proxy if traffic and rate is not None else None,
+        backend=path,
+        why=worker_why(ledger, pool, worker, backend),
+        sampled_seconds_ago=round(now - sample.at, 1) if sample else None,
+    )
+
+
+def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | None) -> str | None:
+    """Why it is where it is, where that is not plain."""
+    match worker.phase:
+        case Phase.STARTING:
+            return worker.why or "waiting for its first answer"
+        case Phase.DRAINING:
+            flight = f"{backend.in_flight} in flight; " if backend and backend.in_flight is not None else ""
+            return f"{flight}{worker.stop_why}"
+        case Phase.STOPPING:
+            return worker.failed or worker.stop_why
+        case Phase.READY | Phase.GONE:
+            pass
+    if worker.condemned:
+        wait = ledger.waits.get(worker.slot_name)
+        return f"{worker.condemned}; {wait}" if wait else worker.condemned
+    if worker.misses:
+        return f"{worker.misses} liveness misses: {worker.why}"
+    traffic = pool.spec.traffic
+    if traffic is None or worker.serving_since is not None:
+        return ledger.waits.get(worker.slot_name)
+    state = ledger.proxies.get(traffic.proxy)
+    if state is not None and not state.reachable:
+        return f"{traffic.proxy} cannot be reached: {state.why}"
+    if backend is None:
+        return f"{traffic.proxy} does not have it yet"
+    return f"{backend.rotation} at {traffic.proxy}, health {backend.health}"
+
+
+def slot_row(slot: Slot, pool: Pool, now: float) -> WorkerRow:
+    """A wanted slot that nobody fills."""
+    if slot.failed:
+        phase, why = "failed", f"{slot.failed}{last_words(slot)}"
+    elif slot.stopped or pool.stopped:
+        phase, why = "stopped", "stopped by an operator"
+    elif slot.finished:
+        phase, why = "stopped", f"ended, and is not to be restarted: {slot.ends[-1].why if slot.ends else ''}"
+    elif slot.retry_at is not None:
+        left = max(0.0, slot.retry_at - now)
+        phase, why = "backing-off", f"again in {left:.1f} s after {len(slot.deaths)} deaths{last_words(slot)}"
+    else:
+        phase, why = "starting", "about to start"
+    return WorkerRow(
+        id=slot.name,
+        serial=None,
+        pid=None,
+        phase=phase,
+        generation=slot.generation,
+        address=None,
+        started=None,
+        uptime_seconds=None,
+        restarts=slot.restarts,
+        last_exit=exit_row(slot.ends[-1]) if slot.ends else None,
+        cpu_percent=None,
+        rss_bytes=None,
+        fds=None,
+        threads=None,
+        processes=None,
+        requests_per_second=None,
+        requests_source=None,
+        backend=None,
+        why=why,
+    )
+
+
+def last_words(slot: Slot) -> str:
+    if not slot.ends:
+        return ""
+    end = slot.ends[-1]
+    return f": {end.why}" + (f": {end.last_lines[-1]}" if end.last_lines else "")
+
+
+def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
+    workers = ledger.workers_of(pool.name)
+    workers.sort(key=lambda worker: (worker.slot, worker.serial))
+    upstream = ledger.upstream_of(pool)
+    backends = {b.address: b for b in upstream.backends} if upstream else {}
+    rows = [worker_row(ledger, pool, w, backends.get(w.address or ""), now) for w in workers]
+    filled = {worker.slot for worker in workers}
+    slots = ledger.slots.get(pool.name, {})
+    rows += [slot_row(slot, pool, now) for n, slot in slots.items() if n < pool.desired and n not in filled]
+    rows.sort(key=lambda row: (int(row.id.rpartition(".")[2]), row.serial or 0))
+    holder = next((o for o in ledger.operations.values() if o.running and o.pool == pool.name), None)
+    return PoolRow(
+        name=pool.name,
+        desired=pool.desired,
+        ready=sum(worker.serving_since is not None for worker in workers),
+        generation=pool.complete,
+        rollout=rollout_row(ledger, pool),
+        cpu_percent=total([row.cpu_percent for row in rows], 1),
+        rss_bytes=whole([row.rss_bytes for row in rows]),
+        requests_per_second=total([row.requests_per_second for row in rows], 2),
+        workers=tuple(rows),
+        stopped=pool.stopped,
+        why=pool_why(ledger, pool),
+        operation=holder.id if holder else None,
+        warnings=warnings(ledger, pool, rows),
+    )
+
+
+def total(values: list[float | None], digits: int) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), digits) if known else None
+
+
+def whole(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def pool_why(ledger: Ledger, pool: Pool) -> str | None:
+    if pool.leaving:
+        return "no longer configured; its workers are leaving"
+    if pool.stopped:
+        return "stopped by an operator"
+    if pool.keeper_why:
+        return pool.keeper_why
+    traffic = pool.spec.traffic
+    state = ledger.proxies.get(traffic.proxy) if traffic else None
+    if traffic and state and state.reachable and traffic.upstream not in state.upstreams:
+        return f"{traffic.proxy} has no upstream {traffic.upstream!r}"
+    return ledger.waits.get(pool.name)
+
+
+def warnings(ledger: Ledger, pool: Pool, rows: list[WorkerRow]) -> tuple[str, ...]:
+    """More workers that keep a core busy than there are cores."""
+    cpus = ledger.host.cpus if ledger.host else None
+    busy = sum((row.cpu_percent or 0.0) > 50.0 for row in rows)
+    if cpus is not None and busy > cpus:
+        return (f"{busy} CPU-bound workers on {cpus} cores",)
+    return ()
+
+
+def rollout_row(ledger: Ledger, pool: Pool) -> RolloutRow | None:
+    rollout = pool.rollout
+    if rollout is None:
+        return None
+    slots = ledger.slots.get(pool.name, {})
+    words: list[str] = []
+    for number in range(pool.desired):
+        workers = [w for w in ledger.workers_of(pool.name) if w.slot == number]
+        slot = slots.get(number)
+        new = [w for w in workers if w.generation == rollout.to_generation]
+        if slot is None or slot.generation != rollout.to_generation:
+            words.append("failed" if slot and slot.failed else "replacing" if new else "old")
+        else:
+            alone = len(workers) == 1 and bool(new) and new[0].serving_since is not None
+            words.append("new" if alone else "replacing")
+    return RolloutRow(
+        operation=rollout.operation,
+        from_generation=rollout.from_generation,
+        to_generation=rollout.to_generation,
+        phase=rollout.phase.value,
+        replaced=words.count("new"),
+        total=pool.desired,
+        started=rfc3339(rollout.started_wall),
+        waiting_for=ledger.waits.get(pool.name) or rollout.why,
+        slots=tuple(words),
+    )
+
+
+def proxy_row(ledger: Ledger, state: ProxyState, now: float) -> ProxyRow:
+    hidden = ledger.slots.get(f"{PROXY_POOL}{state.spec.name}", {}).get(0)
+    why = state.why
+    if why and hidden is not None and hidden.ends and not ledger.workers_of(hidden.pool):
+        why = f"{why}; its last end: {hidden.ends[-1].why}{last_words(hidden)}"
+    front = None
+    if state.spec.bind is not None:
+        front = f"{'https' if state.spec.tls else 'http'}://{state.spec.bind}"
+    return ProxyRow(
+        name=state.spec.name,
+        kind=state.spec.kind,
+        version=state.version,
+        reachable=state.reachable,
+        seen=moment(state.seen_wall),
+        seen_seconds_ago=round(now - state.seen, 1) if state.seen is not None else None,
+        why=why,
+        capabilities=tuple(state.capabilities),
+        upstreams=tuple(upstream_row(ledger, state, upstream) for upstream in state.upstreams.values()),
+        front=front,
+    )
+
+
+def upstream_row(ledger: Ledger, state: ProxyState, upstream: Upstream) -> UpstreamRow:
+    proxy = state.spec.name
+    owners = {w.address: w.slot_name for w in ledger.workers.values() if w.address is not None}
+    pools = [
+        p.name
+        for p in ledger.pools.values()
+        if p.spec.traffic and (p.spec.traffic.proxy, p.spec.traffic.upstream) == (proxy, upstream.name)
+    ]
+    rows: list[BackendRow] = []
+    for backend in upstream.backends:
+        requests, errors = state.rates.of((upstream.name, backend.name))
+        rows.append(
+            BackendRow(
+                name=backend.name,
+                address=backend.address,
+                worker=owners.get(backend.address),
+                health=backend.health,
+                health_reason=backend.health_reason,
+                rotation=backend.rotation,
+                weight=backend.weight,
+                in_flight=backend.in_flight,
+                queued=backend.queued,
+                requests_total=backend.requests_total,
+                requests_per_second=round_or_none(requests, 2),
+                errors_per_second=round_or_none(errors, 2),
+                response_ms=backend.response_ms,
+                asked_rotation=ledger.asked.get((proxy, upstream.name, backend.address)),
+                counters=backend.counters,
+            )
+        )
+    return UpstreamRow(
+        name=upstream.name,
+        balance=upstream.balance,
+        backends=tuple(rows),
+        pool=pools[0] if pools else None,
+        queued=upstream.queued,
+    )
+
+
+def operation_row(operation: Operation) -> OperationRow:
+    return OperationRow(
+        id=operation.id,
+        verb=operation.verb,
+        target=operation.target,
+        pool=operation.pool,
+        actor=operation.request.actor,
+        asked=rfc3339(operation.asked_wall),
+        ended=moment(operation.ended_wall),
+        phase=operation.phase.value,
+        progress=operation.progress,
+        why=operation.why,
+        steps=tuple((rfc3339(step.wall), step.text) for step in operation.steps),
+    )

@@ -1,0 +1,177 @@
+"""Tasks that look at the world and put what they saw into the inbox: proxies, probes, samples, log files.
+
+None of them decides anything, and the loop waits for none of them.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Iterable
+
+from supervisor.engine.ledger import Ledger, ProxyState
+from supervisor.host.logs import LogMatcher, rotate
+from supervisor.host.machine import HostReader
+from supervisor.host.probing import ask
+from supervisor.host.sampling import OwnUsage, Sampler
+from supervisor.model.errors import ProxyError
+from supervisor.model.facts import Measured, ProbeMissed, ProbePassed, ProxyLost, ProxySeen, UpstreamSeen
+from supervisor.model.phases import Phase
+from supervisor.model.spec import AliveSpec, PoolSpec, Question, ReadySpec
+from supervisor.model.workers import Worker
+from supervisor.proxies.contract import Proxy
+
+Tell = Callable[[object], None]
+
+QUICK = 0.05
+"""Seconds between two looks at an upstream while something there is waited for."""
+ROTATE_EVERY = 2.0
+
+
+async def watch_proxy(
+    state: ProxyState, proxy: Proxy, tell: Tell, urgent: Callable[[], set[str]], nudge: asyncio.Event
+) -> None:
+    """Read one proxy for ever: all of it every `every` seconds, urgent upstreams in between."""
+    name = state.spec.name
+    while True:
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(state.spec.timeout):
+                observation = await proxy.observe()
+            tell(
+                ProxySeen(proxy=name, observation=observation, capabilities=proxy.capabilities, settle=proxy.settle)
+            )
+        except ProxyError as error:
+            tell(ProxyLost(proxy=name, why=str(error)))
+        except TimeoutError:
+            tell(ProxyLost(proxy=name, why=f"no complete answer within {state.spec.timeout:g} s"))
+        await pause_until(begun + state.spec.every, name, state, proxy, tell, urgent, nudge)
+
+
+async def pause_until(
+    until: float,
+    name: str,
+    state: ProxyState,
+    proxy: Proxy,
+    tell: Tell,
+    urgent: Callable[[], set[str]],
+    nudge: asyncio.Event,
+) -> None:
+    """Wait for the next full reading; look quickly at what is waited for meanwhile."""
+    while (left := until - time.monotonic()) > 0:
+        upstreams = urgent() if state.reachable else set()
+        if not upstreams:
+            nudge.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await nudge.wait()
+            except TimeoutError:
+                return
+            continue
+        for upstream in upstreams:
+            asked = time.monotonic()
+            try:
+                async with asyncio.timeout(state.spec.timeout):
+                    seen = await proxy.look(upstream)
+            except (ProxyError, TimeoutError):
+                return  # the full reading that follows says what is wrong
+            tell(UpstreamSeen(proxy=name, upstream=seen, asked=asked, answered=time.monotonic()))
+        await asyncio.sleep(min(QUICK, max(0.0, until - time.monotonic())))
+
+
+async def watch_samples(ledger: Ledger, keeper_pid: int, tell: Tell, every: float = 1.0) -> None:
+    """Sample every worker and the host, once a second."""
+    sampler, host, own = Sampler(), HostReader(), OwnUsage((os.getpid(), keeper_pid))
+    while True:
+        now = time.monotonic()
+        pids = {w.serial: w.pid for w in ledger.workers.values() if w.pid is not None}
+        cpu, rss = own.read(now)
+        tell(
+            Measured(samples=sampler.sample(pids, now), host=host.read(now), own_cpu_percent=cpu, own_rss_bytes=rss)
+        )
+        await asyncio.sleep(max(0.05, every - (time.monotonic() - now)))
+
+
+async def watch_logs(ledger: Ledger) -> None:
+    """Rotate the workers' files by size, away from the loop."""
+    while True:
+        await asyncio.sleep(ROTATE_EVERY)
+        for worker in list(ledger.workers.values()):
+            pool = ledger.pools.get(worker.pool)
+            if pool is None or not worker.log:
+                continue
+            try:
+                if os.stat(worker.log).st_size > pool.spec.log.max_bytes:
+                    await asyncio.to_thread(rotate, worker.log, pool.spec.log)
+            except OSError:
+                continue  # gone, or the disk is full: the worker goes on, and so do we
+
+
+class Probes:
+    """One task a worker and kind of question: readiness while it starts, liveness while it is ready."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
+
+    def align(self, workers: Iterable[Worker], spec_of: Callable[[Worker], PoolSpec]) -> None:
+        """Start the tasks that these workers need, and end those that nobody needs any more."""
+        needed: set[tuple[int, str]] = set()
+        for worker in workers:
+            spec = spec_of(worker)
+            if worker.pid is None:
+                continue
+            if worker.phase is Phase.STARTING and spec.ready.asks and not spec.ready.notify:
+                key, begin = (worker.serial, "ready"), self._ready
+            elif worker.phase is Phase.READY and spec.alive.asks and not spec.alive.notify:
+                key, begin = (worker.serial, "alive"), self._alive
+            else:
+                continue
+            needed.add(key)
+            if key not in self._tasks:
+                self._tasks[key] = asyncio.create_task(begin(worker, spec))
+        for key in self._tasks.keys() - needed:
+            self._tasks.pop(key).cancel()
+
+    async def _ready(self, worker: Worker, spec: PoolSpec) -> None:
+        question: ReadySpec = spec.ready
+        matcher = LogMatcher(worker.log, question.log, worker.log_from) if question.log else None
+        said = ""
+        while True:
+            begun = time.monotonic()
+            if matcher is not None:
+                ok, why = matcher.feed(), f"no line matches {question.log!r} yet"
+            else:
+                ok, why = await put(question, worker, spec, max(1.0, question.every))
+            if ok:
+                self._tell(ProbePassed(serial=worker.serial, why=why))
+                return
+            if why != said:
+                said = why
+                self._tell(ProbeMissed(serial=worker.serial, why=why))
+            await asyncio.sleep(max(0.02, question.every - (time.monotonic() - begun)))
+
+    async def _alive(self, worker: Worker, spec: PoolSpec) -> None:
+        question: AliveSpec = spec.alive
+        missed = False
+        await asyncio.sleep(question.every * random.random())  # spread many workers' probes over the interval
+        while True:
+            begun = time.monotonic()
+            ok, why = await put(question, worker, spec, question.timeout)
+            if not ok or missed:
+                fact = ProbePassed if ok else ProbeMissed
+                self._tell(fact(serial=worker.serial, why=why))
+            missed = not ok
+            await asyncio.sleep(max(0.05, question.every - (time.monotonic() - begun)))
+
+    def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+
+async def put(question: Question, worker: Worker, spec: PoolSpec, timeout: float) -> tuple[bool, str]:
+    """One question to one worker."""
+    assert worker.pid is not None
+    answer = await ask(question, worker.address or "", worker.pid, shared=spec.listen is not None, timeout=timeout)
+    return answer.ok, answer.why
