@@ -54,6 +54,11 @@ class LogView(Painted, can_focus=True):
         self._top, self.follow = top, top >= self.last_top and lines > 0
         self.repaint()
 
+    def toggle_follow(self) -> None:
+        self._top = self.top
+        self.follow = not self.follow
+        self.repaint()
+
     def page(self, pages: int) -> None:
         self.move(pages * max(1, self.size.height - 1))
 

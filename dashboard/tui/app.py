@@ -1,0 +1,179 @@
+"""The application: starts the streams, keeps the mirror, and passes every change to the screens that are seen."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+
+from dashboard.link import Away
+from dashboard.mirror import Mirror, Missing, apply
+from dashboard.tui.heading import Mood
+from dashboard.tui.ink import Ink
+from dashboard.tui.operator import Operator, Severity
+from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen
+from dashboard.tui.screens.shows import Shows
+from dashboard.tui.source import Source
+from dashboard.tui.themes import CYCLE, DEFAULT, THEMES, TOKENS
+from supervisor.model.events import Event
+from supervisor.model.snapshot import Snapshot
+from supervisor.model.text import clean
+
+TOGETHER = 0.1
+"""Seconds in which events are gathered before they are shown."""
+
+
+class TopApp(App[int]):
+    """`clusterctl top`."""
+
+    CSS_PATH = "theme.tcss"
+    TITLE = "clusterctl"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xl")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-low"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", "Quit", show=False, priority=True)]
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        read_only: bool = False,
+        interval: float = 1.0,
+        theme: str | None = None,
+        ascii_only: bool = False,
+    ) -> None:
+        # Without colour, Textual's own palette would be greys in truecolor: so the terminal's own it is.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        for one in THEMES:
+            self.register_theme(one)
+        self.theme = theme if theme in self.available_themes else DEFAULT
+        self.source = source
+        self.read_only = read_only
+        self.interval = interval
+        self.ink = Ink(ascii_only)
+        self.mirror = Mirror(received=time.monotonic())
+        self.paused = False
+        self.operator = Operator(source, self.say)
+        self._streams: list[asyncio.Task[None]] = []
+        self._gathering = False
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return TOKENS
+
+    def get_default_screen(self) -> Screen[Any]:
+        return ReadOnlyScreen(self) if self.read_only else MainScreen(self)
+
+    @property
+    def mood(self) -> Mood:
+        return Mood(interval=self.interval, paused=self.paused, read_only=self.read_only, now=time.monotonic())
+
+    # Streams
+
+    def on_mount(self) -> None:
+        self._stream(self._watch())
+        self._stream(self._listen())
+        self.set_interval(1.0, self._tick)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Else the terminal would be left in the alternate screen, with the mouse on.
+            loop.add_signal_handler(number, self.exit, 128 + number)
+
+    async def on_unmount(self) -> None:
+        for stream in self._streams:
+            stream.cancel()
+        await asyncio.gather(*self._streams, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+    def _stream(self, work: Coroutine[Any, Any, None]) -> None:
+        self._streams.append(asyncio.create_task(work))
+
+    async def _watch(self) -> None:
+        async for news in self.source.watch(self.interval):
+            if isinstance(news, Away):
+                self.take(Missing(since=news.since, why=news.why))
+            else:
+                self.take(news)
+
+    async def _listen(self) -> None:
+        async for event in self.source.events(0):
+            self.mirror = apply(self.mirror, event, time.monotonic())
+            if not self._gathering:
+                self._gathering = True
+                self.set_timer(TOGETHER, self._show_events)
+
+    def take(self, news: Snapshot | Event | Missing) -> None:
+        """One piece of news, at once on the screen unless that is paused."""
+        self.mirror = apply(self.mirror, news, time.monotonic())
+        self.operator.look(self.mirror)
+        if not self.paused:
+            self.show_all()
+
+    def _show_events(self) -> None:
+        self._gathering = False
+        if not self.paused:
+            self.show_all()
+
+    def show_all(self) -> None:
+        """The mirror, on every screen that can be seen: from the top down to the first that hides the rest."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Shows):
+                screen.show_mirror(self.mirror)
+            if not isinstance(screen, ModalScreen):
+                return
+
+    def _tick(self) -> None:
+        """Ages grow though no news comes."""
+        if self.mirror.away is not None or time.monotonic() - self.mirror.received > 1.5 * self.interval:
+            self.show_all()
+
+    # What every screen can do
+
+    def say(self, message: str, severity: Severity = "information") -> None:
+        self.notify(clean(message, 400), severity=severity, markup=False, timeout=6 if severity != "error" else 12)
+
+    def action_leave(self) -> None:
+        self.exit(0)
+
+    def action_theme(self) -> None:
+        at = CYCLE.index(self.theme) if self.theme in CYCLE else -1
+        self.set_theme(CYCLE[(at + 1) % len(CYCLE)])
+
+    def set_theme(self, name: str) -> None:
+        if name not in self.available_themes:
+            self.say(f"no theme {name!r}; there are {', '.join(sorted(self.available_themes))}", "warning")
+            return
+        self.theme = name
+        self.say(f"theme {name}")
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        event.stop()
+
+    def _fatal_error(self) -> None:
+        """As Textual's, but without the values of local variables: they may hold an operator's secrets."""
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
+
+def run(
+    link: Source, *, read_only: bool = False, interval: float = 1.0, theme: str | None = None, ascii: bool = False
+) -> int:
+    """The screen on one cluster, until the operator leaves it; what `clusterctl top` exits with."""
+    plain = ascii or "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
+    if theme is None and not plain and os.environ.get("COLORTERM") is None and os.environ.get("TERM") == "linux":
+        theme = "ansi-dark"  # the console's 16 colours turn pastels white
+    app = TopApp(link, read_only=read_only, interval=interval, theme=theme, ascii_only=plain)
+    result = app.run()
+    return result if isinstance(result, int) else app.return_code or 0

@@ -1,0 +1,160 @@
+"""The question before a change: exact targets, what is left, the engine's plan, the same as a verb."""
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+
+from dashboard.answers import NoAnswer, Refused
+from dashboard.mirror import Mirror
+from dashboard.tui.ink import Line, Span
+from dashboard.tui.intents import Intent, Refusal
+from dashboard.tui.screens.page import Dialog
+from supervisor.model.snapshot import PoolRow
+from supervisor.model.text import clean
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+PLAN_WITHIN = 2.0
+"""Seconds for the engine to tell its plan; the question does not wait for it."""
+
+
+class ConfirmScreen(Dialog[Intent | None]):
+    """Enter presses the button that is lit; for what is grave that is Cancel."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "press", "Press"),
+        Binding("left,right,tab,shift+tab", "switch", "Switch"),
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape,q", "answer(False)", "No"),
+    ]
+
+    def __init__(self, top: "TopApp", intent: Intent) -> None:
+        super().__init__(top)
+        self.intent = intent
+        self.lit = not intent.grave
+        """Whether the button that does it is lit, and not Cancel."""
+        self._plan: tuple[Line, ...] = ()
+        self._planning: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box", classes="-grave" if self.intent.grave else ""):
+            yield self.body
+
+    def on_mount(self) -> None:
+        self.query_one("#box").border_title = Content(clean(self.intent.title, 70) or "?")
+        self.tell()
+        self.ask_plan()
+
+    def on_unmount(self) -> None:
+        if self._planning is not None:
+            self._planning.cancel()
+
+    def ask_plan(self) -> None:
+        if self._planning is not None:
+            self._planning.cancel()
+        self._planning = asyncio.create_task(self._ask_plan(self.intent))
+
+    async def _ask_plan(self, intent: Intent) -> None:
+        try:
+            async with asyncio.timeout(PLAN_WITHIN):
+                steps = await self.top.operator.plan(intent)
+        except Refused as refused:
+            self._plan = (((f"the engine would refuse: {refused.detail}", "down"),),)
+        except (NoAnswer, TimeoutError):
+            self._plan = ((("no plan from the engine just now", "dim"),),)
+        else:
+            shown: list[Line] = [(("· ", "dim"), (step, "dim")) for step in steps[:6]]
+            if len(steps) > 6:
+                shown.append(((f"· and {len(steps) - 6} steps more", "dim"),))
+            self._plan = tuple(shown)
+        self.tell()
+
+    def middle(self) -> tuple[Line, ...]:
+        return self.intent.lines
+
+    def tell(self) -> None:
+        verbs = self.intent.verbs
+        said: list[Line] = [(("$ ", "dim"), (verb, "strong")) for verb in verbs[:3]]
+        if len(verbs) > 3:
+            said.append(((f"  and {len(verbs) - 3} more of the kind", "dim"),))
+        self.set_body([(), *self.middle(), *self._plan, (), *said, (), self.buttons()])
+
+    def buttons(self) -> Line:
+        cancel: Span = (" Cancel ", "button" if self.lit else "button-on")
+        do: Span = (f" {self.intent.button} ", "button-on" if self.lit else "button")
+        hint = "  enter: the lit one   y: yes   esc: no"
+        return cancel, ("  ", "text"), do, (hint, "dim")
+
+    def action_switch(self) -> None:
+        self.lit = not self.lit
+        self.tell()
+
+    def action_press(self) -> None:
+        self.action_answer(self.lit)
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(self.intent if yes else None)
+
+
+class ScaleScreen(ConfirmScreen):
+    """The number of workers, staged: + and - change it, digits set it, and every number is explained."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus,equals_sign,up,right", "more(1)", "More"),
+        Binding("minus,down,left", "more(-1)", "Fewer"),
+        Binding("backspace", "rub", "Rub out"),
+        *(Binding(str(digit), f"digit({digit})", show=False) for digit in range(10)),
+    ]
+    MOST = 9_999
+
+    def __init__(self, top: "TopApp", pool: PoolRow, wanted: int) -> None:
+        self.pool = pool
+        self.wanted = max(0, wanted)
+        self.typed = False
+        super().__init__(top, self._intent(top.mirror))
+
+    def _intent(self, mirror: Mirror) -> Intent:
+        from dashboard.tui import intents
+
+        found = intents.scale(mirror, self.pool, self.wanted)
+        if isinstance(found, Refusal):
+            return Intent(title=f"Scale {self.pool.name}", button="Close", asks=(), lines=(((found.why, "dim"),),))
+        return found
+
+    def middle(self) -> tuple[Line, ...]:
+        number: Line = (
+            ("workers  ", "dim"),
+            (f"{self.pool.desired}", "strong"),
+            ("  →  ", "dim"),
+            (f" {self.wanted} ", "chip-warn"),
+            ("   + - or type a number", "dim"),
+        )
+        return number, *self.intent.lines
+
+    def _stage(self, wanted: int) -> None:
+        self.wanted = max(0, min(wanted, self.MOST))
+        self.intent = self._intent(self.top.mirror)
+        self.lit = not self.intent.grave
+        self._plan = ()
+        self.query_one("#box").set_class(self.intent.grave, "-grave")
+        self.tell()
+        self.ask_plan()
+
+    def buttons(self) -> Line:
+        return (*super().buttons()[:3], ("  enter: the lit one   tab: switch   esc: no", "dim"))
+
+    def action_more(self, change: int) -> None:
+        self._stage(self.wanted + change)
+
+    def action_digit(self, digit: int) -> None:
+        self._stage(self.wanted * 10 + digit if self.typed else digit)
+        self.typed = True
+
+    def action_rub(self) -> None:
+        self.typed = True
+        self._stage(self.wanted // 10)

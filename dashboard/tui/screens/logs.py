@@ -1,0 +1,153 @@
+"""The log of one worker or of a pool: follow, search, scroll sideways, copy."""
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Input
+
+from dashboard.answers import NoAnswer, Refused
+from dashboard.tui.keys import Key
+from dashboard.tui.screens.page import bindings
+from dashboard.tui.widgets.footer import KeyLine
+from dashboard.tui.widgets.lines import Lines
+from dashboard.tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+TOGETHER = 0.1
+"""Seconds in which lines are gathered before they are painted."""
+AT_FIRST = 1_000
+COPIED = 200
+
+LOG_KEYS: tuple[Key, ...] = (
+    Key("escape,q", "back", "Back", "leave the log", "Log", rank=0, shown="esc"),
+    Key("slash", "search", "Search", "look for a word", "Log", rank=1, shown="/"),
+    Key("n", "next(1)", "Next", "the next match", "Log", rank=2),
+    Key("N", "next(-1)", "Previous", "the match before", "Log", rank=3),
+    Key("f", "follow", "Follow", "keep the newest in sight", "Log", rank=4),
+    Key("down,j", "move(1)", "Down", "one line down", "Log", shown="↓ j"),
+    Key("up,k", "move(-1)", "Up", "one line up", "Log", shown="↑ k"),
+    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Log", rank=6, shown="PgDn"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Log", rank=7, shown="PgUp"),
+    Key("home,g", "move(-1000000)", "Top", "the oldest line kept", "Log", rank=8, shown="g"),
+    Key("end,G", "move(1000000)", "End", "the newest line", "Log", rank=9, shown="G"),
+    Key("right", "shift(16)", "Right", "sideways", "Log", rank=10, shown="→"),
+    Key("left", "shift(-16)", "Left", "sideways", "Log", shown="←"),
+    Key("c", "copy", "Copy", "copy the last 200 lines (OSC 52)", "Log", rank=5),
+)
+
+
+class LogScreen(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = bindings(LOG_KEYS)
+
+    def __init__(self, top: "TopApp", target: str) -> None:
+        super().__init__()
+        self.top = top
+        self.target = target
+        self.heading = Lines(top.ink, id="title")
+        self.view = LogView(top.ink)
+        self.foot = KeyLine(top.ink, id="foot")
+        self.state = "reading"
+        self._pending: list[str] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="log"):
+            yield self.heading
+            yield self.view
+            yield self.foot
+
+    def on_mount(self) -> None:
+        self.view.focus()
+        self.foot.set_keys([key for key in sorted(LOG_KEYS, key=lambda key: key.rank) if key.rank != 99])
+        self._task = asyncio.create_task(self._read())
+        self.tell()
+
+    def on_unmount(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _read(self) -> None:
+        first = True
+        while True:
+            try:
+                async for line in self.top.source.log(self.target, AT_FIRST if first else 0, True):
+                    first, self.state = False, "following"
+                    if not self._pending:
+                        self.set_timer(TOGETHER, self._show)
+                    self._pending.append(line)
+                self.state = "ended; asking again"
+            except (NoAnswer, Refused) as lost:
+                self.state = str(lost)
+            self.tell()
+            await asyncio.sleep(1.0)
+
+    def _show(self) -> None:
+        pending, self._pending = self._pending, []
+        self.view.add(pending)
+        self.tell()
+
+    def tell(self) -> None:
+        follow = "following" if self.view.follow else f"line {self.view.top + 1} of {len(self.view.ring)}"
+        sought = f"   /{self.view.sought}" if self.view.sought else ""
+        state = "" if self.state == "following" else f"   {self.state}"
+        self.heading.set_lines(
+            (((" log ", "dim"), (self.target, "title"), (f"   {follow}{sought}", "text"), (state, "warn")),)
+        )
+
+    def action_back(self) -> None:
+        if self.query(Input):
+            self.query_one(Input).remove()
+            self.view.focus()
+        elif self.view.sought:
+            self.view.seek("")
+            self.tell()
+        else:
+            self.dismiss(None)
+
+    def action_search(self) -> None:
+        if not self.query(Input):
+            box = Input(placeholder="search", id="filter", compact=True)
+            box.cursor_blink = False
+            self.mount(box, before=self.foot)
+            box.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        found = self.view.seek(event.value)
+        event.input.remove()
+        self.view.focus()
+        if event.value and not found:
+            self.top.say(f"no line here holds {event.value!r}", "warning")
+        elif event.value:
+            self.view.next_match(-1)
+        self.tell()
+
+    def action_next(self, step: int) -> None:
+        if not self.view.next_match(step):
+            self.top.say("no more matches" if self.view.sought else "nothing is sought: / first", "warning")
+        self.tell()
+
+    def action_follow(self) -> None:
+        self.view.toggle_follow()
+        self.tell()
+
+    def action_move(self, lines: int) -> None:
+        self.view.move(lines)
+        self.tell()
+
+    def action_page(self, pages: int) -> None:
+        self.view.page(pages)
+        self.tell()
+
+    def action_shift(self, cells: int) -> None:
+        self.view.shift(cells)
+
+    def action_copy(self) -> None:
+        lines = list(self.view.ring)[-COPIED:]
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.top.say(f"copied {len(lines)} lines")

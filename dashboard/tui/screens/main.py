@@ -1,0 +1,401 @@
+"""The main screen: workers and their backends, what happened, what is chosen, and the keys that apply now."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import Input
+
+from dashboard.mirror import BackendView, Mirror, WorkerView
+from dashboard.tui import filters
+from dashboard.tui.backend_columns import BACKEND_COLUMNS
+from dashboard.tui.commands import Local
+from dashboard.tui.facts import backend_pane, event_line, worker_pane
+from dashboard.tui.heading import heading, silent_for
+from dashboard.tui.ink import Line
+from dashboard.tui.keys import MAIN_KEYS, Where, allowed, applying
+from dashboard.tui.screens.choose import ChooseScreen
+from dashboard.tui.screens.details import BackendScreen, WorkerScreen
+from dashboard.tui.screens.events import EventsScreen
+from dashboard.tui.screens.help import HelpScreen
+from dashboard.tui.screens.logs import LogScreen
+from dashboard.tui.screens.operating import Operating
+from dashboard.tui.screens.page import bindings
+from dashboard.tui.states import phase
+from dashboard.tui.tail import Tail
+from dashboard.tui.widgets.footer import KeyLine
+from dashboard.tui.widgets.lines import Lines
+from dashboard.tui.widgets.live_table import LiveTable
+from dashboard.tui.worker_columns import WORKER_COLUMNS, why
+from supervisor.model.snapshot import PoolRow
+from supervisor.model.text import clean
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+
+class Pane(Container):
+    """A frame with a title; setting the same title again costs nothing."""
+
+    def __init__(self, *children: Any, title: str, id: str) -> None:
+        super().__init__(*children, id=id, classes="pane")
+        self._said = ""
+        self.say(title)
+
+    def say(self, title: str) -> None:
+        if title != self._said:
+            self._said = title
+            self.border_title = Content(clean(title, 100))
+
+
+class MainScreen(Operating):
+    KEYS = MAIN_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
+
+    def __init__(self, top: "TopApp") -> None:
+        super().__init__()
+        self.top = top
+        ink = top.ink
+        self.head = Lines(ink, id="head")
+        self.worker_table: LiveTable[WorkerView] = LiveTable(
+            ink, WORKER_COLUMNS, empty="no worker yet", id="workers"
+        )
+        self.backend_table: LiveTable[BackendView] = LiveTable(
+            ink, BACKEND_COLUMNS, empty="no backend: no proxy is watched", id="backends"
+        )
+        self.details = Lines(ink, id="details")
+        self.events = Lines(ink, id="events")
+        self.selected = Lines(ink, id="selected")
+        self.foot = KeyLine(ink, id="foot")
+        self.tail = Tail(top.source, self.show_details)
+        self.filter = ""
+
+    def compose(self) -> ComposeResult:
+        yield self.top.ink
+        yield self.head
+        with Container(id="body"):
+            yield Pane(self.worker_table, title="Workers", id="workers-pane")
+            yield Pane(self.backend_table, title="Backends", id="backends-pane")
+            yield Pane(self.details, title="Details", id="details-pane")
+        yield self.selected
+        yield Pane(self.events, title="Events", id="events-pane")
+        yield self.foot
+
+    def on_mount(self) -> None:
+        self.worker_table.on_cursor = self.moved
+        self.backend_table.on_cursor = self.moved
+        self.worker_table.focus()
+        self.show_mirror(self.top.mirror)
+
+    def on_unmount(self) -> None:
+        self.tail.stop()
+
+    def on_resize(self) -> None:
+        # The classes of the breakpoints are set after this; and then the panes have their sizes.
+        self.call_after_refresh(self.fitted)
+
+    def fitted(self) -> None:
+        """Details at the right of everything, or below beside the backends."""
+        body, details = self.query_one("#body"), self.query_one("#details-pane")
+        backends = self.query_one("#backends-pane")
+        first = self.has_class("-xl")
+        if first != (body.children.index(details) < body.children.index(backends)):
+            if first:
+                body.move_child(details, before=backends)
+            else:
+                body.move_child(details, after=backends)
+        self.call_after_refresh(self.show_mirror, self.top.mirror)
+
+    # What is shown
+
+    @property
+    def where(self) -> Where:
+        return "backends" if self.backend_table.has_focus else "workers"
+
+    def show_mirror(self, mirror: Mirror) -> None:
+        """The newest picture in every pane; each paints only what differs."""
+        if not self.is_mounted:
+            return
+        mood = self.top.mood
+        self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width))
+        stale = silent_for(mirror, mood) is not None
+        for table in (self.worker_table, self.backend_table):
+            table.dimmed = stale
+        self.worker_table.set_rows(mirror.workers)
+        self.backend_table.set_rows(mirror.backends)
+        self._show_titles()
+        room = max(1, self.events.size.height)
+        self.events.set_lines([event_line(event) for event in mirror.events[-room:]])
+        self.moved()
+
+    def _show_titles(self) -> None:
+        for name, table in (("Workers", self.worker_table), ("Backends", self.backend_table)):
+            shown, whole = len(table.order), len(table.rows)
+            title = f"{name} {shown}" if shown == whole else f"{name} {shown}/{whole}"
+            if table.marks:
+                title += f" · {len(table.marks)} marked"
+            if self.filter:
+                title += f" · /{self.filter}"
+            pane = table.parent
+            if isinstance(pane, Pane):
+                pane.say(title)
+
+    def moved(self) -> None:
+        """The cursor stands elsewhere, or what it stands on has changed."""
+        self.show_details()
+        self.selected.set_lines((self._selected_line(),))
+        self._show_keys()
+
+    def show_details(self) -> None:
+        pane = self.query_one("#details-pane", Pane)
+        if not pane.display or not self.details.size.width:
+            self.tail.aim(None)
+            return
+        width, height = self.details.size
+        if self.where == "backends" and (backend := self.backend_table.current) is not None:
+            pane.say(backend.key)
+            self.tail.aim(None)
+            self.details.set_lines(backend_pane(backend, width, height))
+        elif (worker := self.worker_table.current) is not None:
+            pane.say(worker.worker.id)
+            self.tail.aim(worker.worker.id if height > 5 else None)
+            self.details.set_lines(worker_pane(worker, width, height, self.tail.lines))
+        else:
+            pane.say("Details")
+            self.tail.aim(None)
+            self.details.set_lines(((("nothing is chosen", "dim"),),))
+
+    def _selected_line(self) -> Line:
+        """In a small window, in place of the details: why the chosen row is as it is."""
+        if self.where == "backends" and (backend := self.backend_table.current) is not None:
+            said = backend.proxy.why or backend.backend.health_reason or ""
+            return (f" {backend.key} ", "strong"), (f"{backend.backend.address}  {said}", "dim")
+        if (view := self.worker_table.current) is None:
+            return ()
+        look = phase(view.worker.phase)
+        facts = f"  pid {view.worker.pid or '–'}  @{view.worker.generation}  {view.worker.address or ''}  "
+        return (f" {view.worker.id} ", "strong"), (look.text(), look.token), (facts, "dim"), (why(view), look.token)
+
+    def _show_keys(self) -> None:
+        targets = self.chosen_backends()
+        able = [frozenset(target.proxy.capabilities) for target in targets]
+        capabilities = frozenset.intersection(*able) if able else None
+        row = self.backend_table.current if self.where == "backends" else self.worker_table.current
+        keys = applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None)
+        label = "Workers" if self.where == "backends" else "Backends"
+        self.foot.set_keys([key._replace(label=label) if key.action == "pane" else key for key in keys])
+
+    # What is chosen
+
+    def chosen_workers(self) -> list[WorkerView]:
+        if self.where == "workers":
+            return self.worker_table.chosen()
+        paths = {view.key for view in self.backend_table.chosen()}
+        return [view for view in self.top.mirror.workers.values() if view.worker.backend in paths]
+
+    def chosen_backends(self) -> list[BackendView]:
+        if self.where == "backends":
+            return self.backend_table.chosen()
+        known = self.top.mirror.backends
+        paths = dict.fromkeys(view.worker.backend for view in self.worker_table.chosen())
+        return [known[path] for path in paths if path in known]
+
+    def chosen_pool(self) -> PoolRow | None:
+        chosen = self.chosen_workers()
+        if chosen:
+            return self.top.mirror.pool(chosen[0].pool.name)
+        pools = self.top.mirror.snapshot.pools if self.top.mirror.snapshot else ()
+        # A pool scaled to nothing has no row to stand on.
+        return pools[0] if len(pools) == 1 else None
+
+    def clear_marks(self) -> None:
+        for table in (self.worker_table, self.backend_table):
+            if table.marks:
+                table.marks = set()
+                table.paint_changes()
+        self._show_titles()
+
+    @property
+    def table(self) -> LiveTable[Any]:
+        return self.backend_table if self.where == "backends" else self.worker_table
+
+    # Moving
+
+    def action_move(self, lines: int) -> None:
+        self.table.move(lines)
+
+    def action_page(self, pages: int) -> None:
+        self.table.move(pages * max(1, self.table.height - 1))
+
+    def action_mark(self) -> None:
+        self.table.mark()
+        self._show_titles()
+        self.moved()
+
+    def action_mark_all(self) -> None:
+        self.table.mark_all()
+        self._show_titles()
+        self.moved()
+
+    def action_pane(self) -> None:
+        self.focus_table("workers" if self.where == "backends" else "backends")
+
+    def focus_table(self, where: Where) -> None:
+        self.set_class(where == "backends", "-backends")
+        (self.backend_table if where == "backends" else self.worker_table).focus()
+        self.call_after_refresh(self.moved)
+
+    def action_partner(self) -> None:
+        """From a worker to its backend, and back."""
+        if self.where == "workers":
+            view = self.worker_table.current
+            path = view.worker.backend if view else None
+            if path is None or not self.backend_table.select(path):
+                return self.top.say("this worker has no backend at a proxy" if not path else f"{path} is not shown")
+            return self.focus_table("backends")
+        backend = self.backend_table.current
+        partner = next(
+            (v for v in self.top.mirror.workers.values() if backend and v.worker.backend == backend.key), None
+        )
+        if partner is None or not self.worker_table.select(partner.key):
+            return self.top.say(
+                "no worker of ours fills this backend" if partner is None else "its worker is not shown"
+            )
+        self.focus_table("workers")
+
+    # Finding
+
+    def action_filter(self) -> None:
+        if not self.query("#filter"):
+            box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
+            box.cursor_blink = False
+            self._filtered = self.where
+            self.mount(box, before=self.foot)
+            box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.set_filter(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._close_filter()
+
+    def set_filter(self, text: str) -> None:
+        self.filter = text.strip()
+        self.worker_table.keep = filters.workers(self.filter)
+        self.backend_table.keep = filters.backends(self.filter)
+        self.worker_table.rearrange()
+        self.backend_table.rearrange()
+        self._show_titles()
+        self.moved()
+
+    def _close_filter(self) -> None:
+        self.query("#filter").remove()
+        self.focus_table(self._filtered)
+
+    _filtered: Where = "workers"
+
+    def action_back(self) -> None:
+        """One step back: the box, then the filter, then the marks, then the other pane."""
+        if self.query("#filter"):
+            self.set_filter("")
+            self._close_filter()
+        elif self.filter:
+            self.set_filter("")
+        elif self.worker_table.marks or self.backend_table.marks:
+            self.clear_marks()
+            self.moved()
+        elif self.where == "backends":
+            self.focus_table("workers")
+
+    def action_sort(self, step: int) -> None:
+        self.table.sort_next(step)
+
+    def action_sort_by(self, key: str) -> None:
+        table = self.table
+        if any(column.key == key and column.order for column in table.columns):
+            table.sort_by(key)
+
+    def action_invert(self) -> None:
+        self.table.sort_by(self.table.sort, not self.table.falling)
+
+    def action_sort_menu(self) -> None:
+        choices = [
+            (column.key, f"{column.title:<10} {column.key}") for column in self.table.columns if column.order
+        ]
+        table = self.table
+        screen = ChooseScreen(self.top, "Sort by", [("", "the cluster's own order"), *choices], table.sort or "")
+        self.app.push_screen(screen, lambda key: table.sort_by(key or None) if key is not None else None)
+
+    # Looking closer
+
+    def action_details(self) -> None:
+        if self.where == "backends" and (backend := self.backend_table.current) is not None:
+            self.app.push_screen(BackendScreen(self.top, backend.key))
+        elif (worker := self.worker_table.current) is not None and self.where == "workers":
+            self.app.push_screen(WorkerScreen(self.top, worker.key))
+
+    def action_logs(self, whole: str = "") -> None:
+        chosen = self.chosen_workers()
+        if not chosen:
+            return self.top.say("no worker of ours is chosen: no log", "warning")
+        self.app.push_screen(LogScreen(self.top, chosen[0].pool.name if whole else chosen[0].worker.id))
+
+    def action_events(self) -> None:
+        self.app.push_screen(EventsScreen(self.top))
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.top))
+
+    def action_copy(self) -> None:
+        view = self.table.current
+        if view is not None:
+            name = view.key if isinstance(view, BackendView) else view.worker.id
+            self.app.copy_to_clipboard(clean(name))
+            self.top.say(f"copied {name}")
+
+    # The screen itself
+
+    def action_pause(self) -> None:
+        self.top.paused = not self.top.paused
+        self.show_mirror(self.top.mirror)
+
+    def action_theme(self) -> None:
+        self.top.action_theme()
+
+    def action_leave(self) -> None:
+        self.top.action_leave()
+
+    def do_locally(self, local: Local) -> None:
+        """What was typed after `:` and concerns the screen alone."""
+        match local.action:
+            case "logs":
+                chosen = self.chosen_workers()
+                target = local.argument or (chosen[0].worker.id if chosen else "")
+                known = {view.worker.id for view in self.top.mirror.workers.values()}
+                if target in known or self.top.mirror.pool(target) is not None:
+                    self.app.push_screen(LogScreen(self.top, target))
+                else:
+                    self.top.say(f"no pool or worker {target!r}", "warning")
+            case "filter":
+                self.set_filter(local.argument)
+            case "sort":
+                self.focus_table("workers")
+                self.worker_table.sort_by(local.argument or None)
+            case "theme":
+                self.top.set_theme(local.argument) if local.argument else self.top.action_theme()
+            case "events":
+                self.action_events()
+            case "operations":
+                self.action_operations()
+            case "help":
+                self.action_help()
+            case _:
+                self.top.action_leave()
+
+
+class ReadOnlyScreen(MainScreen, inherit_bindings=False):
+    """With --read-only there are no keys that change anything."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(allowed(MAIN_KEYS, True))

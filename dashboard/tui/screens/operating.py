@@ -1,0 +1,114 @@
+"""What the main screen's keys change in the cluster: first the question, then the request, then the following."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.screen import Screen
+
+from dashboard.mirror import BackendView, WorkerView
+from dashboard.tui import intents
+from dashboard.tui.commands import Local
+from dashboard.tui.intents import Intent, Refusal
+from dashboard.tui.screens.confirm import ConfirmScreen, ScaleScreen
+from dashboard.tui.screens.operations import OperationsScreen
+from dashboard.tui.screens.palette import PaletteScreen
+from supervisor.model.snapshot import PoolRow
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+
+class Operating(Screen[None]):
+    """Asks, performs and follows; the screen built on it says what is chosen."""
+
+    top: "TopApp"
+
+    def chosen_workers(self) -> list[WorkerView]:
+        raise NotImplementedError
+
+    def chosen_backends(self) -> list[BackendView]:
+        raise NotImplementedError
+
+    def chosen_pool(self) -> PoolRow | None:
+        raise NotImplementedError
+
+    def clear_marks(self) -> None:
+        raise NotImplementedError
+
+    def do_locally(self, local: Local) -> None:
+        raise NotImplementedError
+
+    # Keys
+
+    def action_change(self, what: str) -> None:
+        self.propose(self._intent(what))
+
+    def _intent(self, what: str) -> Intent | Refusal:
+        mirror = self.top.mirror
+        if what in ("drain", "ready", "maint"):
+            return intents.rotate(mirror, self.chosen_backends(), what)
+        workers: Sequence[WorkerView] = self.chosen_workers()
+        pool = self.chosen_pool()
+        if pool is None:
+            return Refusal("choose a worker first: this is done to workers and pools")
+        match what:
+            case "restart":
+                return intents.restart(mirror, workers)
+            case "stop":
+                return intents.hold(mirror, workers, True)
+            case "start" if pool.stopped:
+                return intents.hold_pool(mirror, pool, False)
+            case "start":
+                return intents.hold(mirror, workers, False)
+            case "stop-pool":
+                return intents.hold_pool(mirror, pool, True)
+            case "rolling":
+                return intents.rolling(mirror, pool)
+            case "pause":
+                held = pool.rollout is not None and pool.rollout.phase in ("paused", "holding")
+                return intents.steer(mirror, pool, "resume" if held else "pause")
+            case _:
+                return intents.steer(mirror, pool, what)
+
+    def action_scale(self, change: int) -> None:
+        pool = self.chosen_pool()
+        if pool is None:
+            self.top.say("choose a worker first: its pool is scaled", "warning")
+            return
+        self.app.push_screen(ScaleScreen(self.top, pool, pool.desired + change), self.go)
+
+    def action_palette(self) -> None:
+        self.app.push_screen(PaletteScreen(self.top), self._typed)
+
+    def action_operations(self) -> None:
+        self.app.push_screen(OperationsScreen(self.top))
+
+    # From the question to the end
+
+    def propose(self, intent: Intent | Refusal) -> None:
+        """Ask before anything is sent; what cannot be done says why."""
+        if isinstance(intent, Refusal):
+            self.top.say(intent.why, "warning")
+        else:
+            self.app.push_screen(ConfirmScreen(self.top, intent), self.go)
+
+    def go(self, intent: Intent | None) -> None:
+        if intent is not None and intent.asks:
+            self.run_worker(self._perform(intent), group="operations")
+
+    async def _perform(self, intent: Intent) -> None:
+        rows = await self.top.operator.perform(intent)
+        if rows:
+            self.clear_marks()
+        running = [row for row in rows if row.ended is None]
+        if intent.stays and len(running) == 1 and self.is_current:
+            self.app.push_screen(OperationsScreen(self.top, running[0].id))
+
+    def _typed(self, answer: Any) -> None:
+        match answer:
+            case Intent():
+                self.propose(answer)
+            case Local():
+                self.do_locally(answer)
+            case _:
+                pass

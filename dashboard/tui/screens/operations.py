@@ -1,0 +1,94 @@
+"""The page of operations: what was asked, by whom, its steps with their times, and how it goes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import BindingType
+
+from dashboard.mirror import Mirror
+from dashboard.tui import intents
+from dashboard.tui.facts import rollout_cells
+from dashboard.tui.heading import progress
+from dashboard.tui.ink import Line
+from dashboard.tui.intents import Refusal
+from dashboard.tui.keys import Key
+from dashboard.tui.say import clock, duration, seconds_between
+from dashboard.tui.screens.page import PAGE_KEYS, Page, bindings
+from supervisor.model.snapshot import OperationRow, PoolRow, Snapshot
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+STEERING: tuple[Key, ...] = (
+    Key("p", "steer('pause')", "Pause", "hold the rollout after this slot", "Page", changes=True, rank=1),
+    Key("r", "steer('resume')", "Resume", "go on", "Page", changes=True, rank=2),
+    Key("a", "steer('abort')", "Abort", "turn the rollout back", "Page", changes=True, rank=3),
+)
+_QUIET = tuple(key._replace(rank=key.rank + 5 if key.rank else 0) for key in PAGE_KEYS)
+
+
+class OperationsScreen(Page):
+    """All of them, or with `id` the one; leaving the page leaves it running."""
+
+    KEYS: ClassVar[tuple[Key, ...]] = (*_QUIET, *STEERING)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(STEERING)
+
+    def __init__(self, top: "TopApp", id: str | None = None) -> None:
+        super().__init__(top)
+        self.operation = id
+
+    def title_line(self, mirror: Mirror) -> Line:
+        if self.operation is None:
+            return (" Operations ", "title"), ("  newest first", "dim")
+        return (" Operation ", "title"), (f" {self.operation}", "dim"), ("   esc: leave it running", "dim")
+
+    def text(self, mirror: Mirror, width: int) -> Sequence[Line]:
+        snapshot = mirror.snapshot
+        rows = self._rows(snapshot)
+        if snapshot is None or not rows:
+            return [(("nothing was asked yet", "dim"),)]
+        lines: list[Line] = []
+        for row in rows:
+            lines += [*operation_lines(row, snapshot, mirror.pool(row.pool or "")), ()]
+        return lines
+
+    def _rows(self, snapshot: Snapshot | None) -> list[OperationRow]:
+        rows = list(reversed(snapshot.operations)) if snapshot else []
+        return [row for row in rows if self.operation in (None, row.id)]
+
+    def action_steer(self, action: str) -> None:
+        if self.top.read_only:
+            return self.top.say("this screen is read-only", "warning")
+        mirror = self.top.mirror
+        running = [row for row in self._rows(mirror.snapshot) if row.phase == "running" and row.pool]
+        pool = next((pool for row in running if (pool := mirror.pool(row.pool or "")) and pool.rollout), None)
+        intent = intents.steer(mirror, pool, action) if pool else Refusal("no rollout is under way here")
+        if isinstance(intent, Refusal):
+            return self.top.say(intent.why, "warning")
+        self.run_worker(self.top.operator.perform(intent))
+
+
+def operation_lines(row: OperationRow, snapshot: Snapshot, pool: PoolRow | None) -> list[Line]:
+    """One operation: how it stands, the slots of its rollout, every step so far."""
+    took = seconds_between(row.asked, row.ended or snapshot.time)
+    lines: list[Line] = [
+        tuple(progress(row, snapshot)),
+        ((f"  {clock(row.asked)}  asked by {row.actor}, {duration(took)}", "dim"), (f"  {row.id}", "dim")),
+    ]
+    rollout = pool.rollout if pool else None
+    if rollout is not None and rollout.operation == row.id:
+        lines.append((("  ", "text"), *rollout_cells(rollout.slots)))
+        waiting = f"{rollout.phase}, waiting for {rollout.waiting_for}" if rollout.waiting_for else rollout.phase
+        lines.append(
+            (
+                (
+                    f"  generation {rollout.from_generation} → {rollout.to_generation}, {waiting}",
+                    "text",
+                ),
+            )
+        )
+    for time, sentence in row.steps:
+        lines.append(((f"  {clock(time)}  ", "dim"), (sentence, "text")))
+    if row.why:
+        lines.append(((f"  why: {row.why}", "down" if row.phase == "failed" else "warn"),))
+    return lines

@@ -1,0 +1,98 @@
+"""The base of full-screen pages (a title, a text that scrolls, keys) and of dialogs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+
+from dashboard.mirror import Mirror
+from dashboard.tui.ink import Line
+from dashboard.tui.keys import Key
+from dashboard.tui.widgets.footer import KeyLine
+from dashboard.tui.widgets.lines import Lines
+from dashboard.tui.widgets.pager import Pager
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+Result = TypeVar("Result")
+
+PAGE_KEYS: tuple[Key, ...] = (
+    Key("escape,q", "dismiss_page", "Back", "leave this page", "Page", rank=0, shown="esc"),
+    Key("down,j", "move(1)", "Down", "one line down", "Page", rank=1, shown="↓ j"),
+    Key("up,k", "move(-1)", "Up", "one line up", "Page", rank=2, shown="↑ k"),
+    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Page", rank=3, shown="PgDn"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Page", rank=4, shown="PgUp"),
+    Key("home,g", "move(-1000000)", "Top", "the first line", "Page", rank=5, shown="g"),
+    Key("end,G", "move(1000000)", "End", "the last line", "Page", rank=6, shown="G"),
+)
+
+
+def bindings(keys: Sequence[Key]) -> list[BindingType]:
+    return [Binding(key.keys, key.action, key.label, show=False) for key in keys]
+
+
+class Page(Screen[None]):
+    """A text made from the mirror, again at each change."""
+
+    KEYS: ClassVar[tuple[Key, ...]] = PAGE_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(PAGE_KEYS)
+
+    def __init__(self, top: "TopApp") -> None:
+        super().__init__()
+        self.top = top
+        self.heading = Lines(top.ink, id="title")
+        self.body: Pager = Pager(top.ink)
+        self.foot = KeyLine(top.ink, id="foot")
+
+    def title_line(self, mirror: Mirror) -> Line:
+        raise NotImplementedError
+
+    def text(self, mirror: Mirror, width: int) -> Sequence[Line]:
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        yield self.heading
+        with Vertical(id="frame", classes="pane"):
+            yield self.body
+        yield self.foot
+
+    def on_mount(self) -> None:
+        self.body.focus()
+        self.foot.set_keys(sorted(self.KEYS, key=lambda key: key.rank))
+        self.call_after_refresh(self.show_mirror, self.top.mirror)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.show_mirror, self.top.mirror)
+
+    def show_mirror(self, mirror: Mirror) -> None:
+        if self.is_mounted and self.body.size.width:
+            self.heading.set_lines((self.title_line(mirror),))
+            self.body.set_lines(self.text(mirror, self.body.size.width))
+
+    def action_dismiss_page(self) -> None:
+        self.dismiss(None)
+
+    def action_move(self, lines: int) -> None:
+        self.body.move(lines)
+
+    def action_page(self, pages: int) -> None:
+        self.body.page(pages)
+
+
+class Dialog(ModalScreen[Result]):
+    """A box in the middle; its words are lines, so nothing in them is markup."""
+
+    def __init__(self, top: "TopApp") -> None:
+        super().__init__()
+        self.top = top
+        self.body = Lines(top.ink)
+
+    def set_body(self, lines: Sequence[Line]) -> None:
+        grown = len(lines) != len(self.body.lines)
+        self.body.set_lines(lines)
+        if grown:
+            self.body.refresh(layout=True)
