@@ -1,13 +1,14 @@
 """The command line: finds the verb, reads its flags, runs it; every trouble becomes a sentence and a code."""
 
 import argparse
+import io
 import os
 import sys
 from typing import Any, NoReturn
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.finding import NoConfig
-from dashboard.printing import fail, out, tell
+from dashboard.printing import fail, out, paper_for, tell
 from dashboard.verbs import CHANGE, COMMON, VERBS, Usage, Verb, find
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -15,6 +16,9 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb; the exit codes are the contract's."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
     words = _verb_first(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)
@@ -87,6 +91,7 @@ def _parser(verb: Verb) -> argparse.ArgumentParser:
         description=f"{verb.does[0].upper()}{verb.does[1:]}.",
         epilog=f"example: {verb.example}",
         allow_abbrev=False,
+        formatter_class=_formatter,
     )
     for flag in (*verb.flags, *(CHANGE if verb.changes else ()), *COMMON):
         how: dict[str, Any] = dict(flag.how)
@@ -94,6 +99,12 @@ def _parser(verb: Verb) -> argparse.ArgumentParser:
             how["type"] = _TYPES[named]
         parser.add_argument(*flag.names, **how)
     return parser
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With a width given; argparse asks shutil for one otherwise, for each flag's sake: 3 ms."""
+    width = paper_for(sys.stdout).width or 100
+    return argparse.HelpFormatter(prog, max_help_position=28, width=min(width, 100) - 2)
 
 
 def _duration(text: str) -> float:

@@ -74,10 +74,10 @@ def events(args: Namespace) -> int:
     # Without a start, only the newest are shown of those there are.
     kept = args.lines if args.lines is not None else None if args.after is not None else _EVENTS_SHOWN
     answer = pipe.get(f"/v1/events?after={after}")
-    rows = deque(event_rows(answer.body), kept)
-    for row in rows:
+    rows = event_rows(answer.body)
+    after = max([after, *(row.get("number") or 0 for row in rows)])
+    for row in deque(rows, kept):
         _print_event(row, args.json)
-        after = max(after, row.get("number") or 0)
     while args.follow:
         try:
             # One line at a time: a stream may never end.

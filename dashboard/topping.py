@@ -66,7 +66,7 @@ def frames(where: Place, number: int | None, interval: float) -> int:
             out(*lines, "")
         shown += 1
         if number is None or shown < number:
-            time.sleep(max(0.0, interval - (time.monotonic() - started)))
+            time.sleep(max(0.01, interval - (time.monotonic() - started)))
     return 0
 
 

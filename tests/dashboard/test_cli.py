@@ -1,8 +1,10 @@
 """The command line itself: help, unknown verbs, where a cluster is looked for, and what it may import."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ import pytest
 from dashboard.cli import main
 from dashboard.verbs import VERBS
 from tests.dashboard.conftest import Run
-from tests.dashboard.fake_api import FakeApi, as_json
+from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
 from tests.dashboard.pictures import picture, plain
+from tests.dashboard.test_reading import event, lines
 
 pytestmark = pytest.mark.real
 
@@ -121,3 +124,47 @@ def test_a_reader_who_has_enough_is_no_error(api: FakeApi) -> None:
 def test_status_before_a_verb_that_reads_json(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/snapshot", as_json(plain(picture())))
     assert '"revision": 1' in run("status", "--json").out
+
+
+def test_a_terminal_without_utf8_gets_question_marks_and_no_traceback(api: FakeApi) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboard", "status", "--socket", api.socket],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_interrupt_while_following_says_that_the_operation_goes_on(api: FakeApi) -> None:
+    api.on("PATCH /v1/pools/web", as_json(operation(), 202))
+    waiting = threading.Event()
+
+    def asked(_: Asked) -> Reply:
+        waiting.set()
+        return as_json(operation())
+
+    api.on("GET /v1/operations/op-7", asked)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dashboard", "scale", "web=4", "--socket", api.socket],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert waiting.wait(10)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "op-7 (scale web=4) goes on" in err
+
+
+def test_a_socket_that_is_not_ours_is_exit_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Root, as whom tests may run, is never refused.
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    assert main(["status", "--socket", f"{tmp_path}/x.sock"]) == 5
+
+
+def test_following_events_without_old_ones_starts_at_the_end(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/events", lines(event(4)), refused(500, "gone", "enough"))
+    assert run("events", "-f", "--lines", "0").out == ""
+    assert api.asked[1].path == "/v1/events?after=4&follow=1"
