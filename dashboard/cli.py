@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
         fail(str(error))
         return error.exit_code
     except Refused as error:
-        fail(error.detail)
+        for line in error.detail.split("\n"):  # a configuration's problems are a line each
+            fail(line)
         return error.exit_code
     except NobodyThere as error:
         fail(f"no cluster is running (looked at {error}); start one with `clusterctl up`")

@@ -134,3 +134,9 @@ def test_what_the_engine_says_reaches_no_terminal_raw(api: FakeApi, run: Run) ->
     ran = run("scale", "web=4")
     assert "\x1b" not in ran.out + ran.err
     assert ran.out.count("\n") == 1
+
+
+def test_a_configuration_that_is_refused_has_a_line_for_each_problem(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/reload", refused(422, "bad_config", "shop.toml: one\nshop.toml: two"))
+    ran = run("reload")
+    assert (ran.code, ran.err) == (2, "clusterctl: shop.toml: one\nclusterctl: shop.toml: two\n")
