@@ -1,1 +1,1 @@
-"""The door: HTTP over a unix socket."""
+"""The door to the engine: HTTP and JSON over a unix socket."""

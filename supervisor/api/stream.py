@@ -1,0 +1,72 @@
+"""Answers that go on: events as newline-delimited JSON, log lines as text, with a sign of life between them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from supervisor.model.events import Event
+from supervisor.model.snapshot import Snapshot
+
+HEARTBEAT = 15.0
+NDJSON = "application/x-ndjson"
+_T = TypeVar("_T")
+
+
+def line(item: Event | Snapshot) -> bytes:
+    """One line of the event stream; a snapshot is told from an event by its only key."""
+    if isinstance(item, Snapshot):
+        return msgspec.json.encode({"snapshot": item}) + b"\n"
+    return msgspec.json.encode(item) + b"\n"
+
+
+def lines(items: Sequence[Event | Snapshot]) -> bytes:
+    return b"".join(line(item) for item in items)
+
+
+def following(items: AsyncIterator[Event | Snapshot], heartbeat: float = HEARTBEAT) -> StreamingResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        async for item in with_silence(items, heartbeat):
+            yield b"\n" if item is None else line(item)
+
+    return StreamingResponse(pieces(), media_type=NDJSON, headers={"Cache-Control": "no-store"})
+
+
+def text(items: AsyncIterator[str]) -> StreamingResponse:
+    """Log lines. There is no heartbeat: an empty line is a line."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for item in items:
+            yield item.encode("utf-8", "replace") + b"\n"
+
+    return StreamingResponse(
+        pieces(), media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def with_silence(items: AsyncIterator[_T], seconds: float) -> AsyncIterator[_T | None]:
+    """The items, and None whenever none has come for so long."""
+    coming: asyncio.Future[_T] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(items))
+            # Not wait_for, which would cancel the item that is still coming.
+            done, _ = await asyncio.wait((coming,), timeout=seconds)
+            if not done:
+                yield None
+                continue
+            try:
+                item = coming.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                coming = None
+            yield item
+    finally:
+        if coming is not None:
+            coming.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await coming
