@@ -1,0 +1,141 @@
+"""`up` and `down` with a stand-in for the keeper: what is told, and with which exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dashboard import starting
+from dashboard.cli import main
+from tests.dashboard.conftest import Run
+from tests.dashboard.fake_api import FakeApi, as_json, operation
+from tests.dashboard.pictures import picture, plain
+
+pytestmark = pytest.mark.real
+
+CONFIG = '[cluster]\nname = "shop"\nstate_dir = "{state}"\n[pools.jobs]\ncommand = ["sleep", "1"]\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "shop.toml"
+    path.write_text(CONFIG.format(state="s"))
+    return str(path)
+
+
+@pytest.fixture
+def served(api: FakeApi, tmp_path: Path) -> str:
+    """A configuration whose cluster is the stand-in."""
+    path = tmp_path / "served.toml"
+    path.write_text(CONFIG.format(state=os.path.dirname(api.socket)))
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    return str(path)
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Python code to run in the keeper's stead, in which READY is the descriptor; ended afterwards."""
+    code, pids = tmp_path / "keeper.py", tmp_path / "pids"
+
+    def command(where: object, ready_fd: int | None = None) -> list[str]:
+        head = f"import os, sys, time; READY = {ready_fd}; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+        return [sys.executable, "-c", head + code.read_text()]
+
+    monkeypatch.setattr(starting, "keeper_command", command)
+    yield code
+    for pid in pids.read_text().split() if pids.exists() else ():
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+            os.waitpid(int(pid), 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+# What a verb starts in the background is not waited for: it outlives the verb, and here the test.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_up_detached_returns_once_the_keeper_says_ready(
+    config: str, keeper: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keeper.write_text("os.write(READY, b'ready\\n'); time.sleep(60)")
+    assert main(["up", "--detach", "-c", config]) == 0
+    assert capfd.readouterr().out == f"cluster shop is up: socket {os.path.dirname(config)}/s/clusterctl.sock\n"
+
+
+def test_a_keeper_that_ends_is_told_with_its_words_and_the_engines_log(
+    config: str, keeper: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state = os.path.join(os.path.dirname(config), "s")
+    os.mkdir(state)
+    Path(state, "engine.log").write_text("boom \x1b[2J\n")
+    keeper.write_text("print('held by another keeper, pid 7', file=sys.stderr); sys.exit(5)")
+    assert main(["up", "--detach", "-c", config]) == 5
+    err = capfd.readouterr().err
+    assert "held by another keeper, pid 7" in err
+    assert "  boom ␛[2J" in err
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_a_keeper_that_never_gets_ready_is_exit_6(
+    config: str, keeper: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keeper.write_text("time.sleep(60)")
+    assert main(["up", "--detach", "-c", config, "--timeout", "300ms"]) == 6
+    assert "did not answer within 0.3 s" in capfd.readouterr().err
+
+
+def test_up_of_what_is_up_already(served: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "--detach", "-c", served]) == 0
+    assert "already up" in capfd.readouterr().out
+    assert main(["up", "-c", served]) == 5
+    assert "already up" in capfd.readouterr().err
+
+
+def test_up_with_a_bad_configuration_starts_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[cluster]\nname = "shop"\nstate_dir = "s"\n[pools.web]\ncomand = "x"\n')
+    assert main(["up", "--detach", "-c", str(bad)]) == 2
+    assert 'did you mean "command"?' in capfd.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_check_tells_fine_and_foul(config: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", config]) == 0
+    assert "fine" in capfd.readouterr().out
+    assert main(["check", str(tmp_path / "none.toml")]) == 2
+
+
+def test_up_that_waits_reports_the_slot_that_was_given_up(served: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "--detach", "--wait", "-c", served]) == 1
+    assert "web.1 failed: exit code 1" in capfd.readouterr().err
+
+
+def test_down_waits_until_the_keeper_is_gone(api: FakeApi, run: Run) -> None:
+    keeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    snapshot = plain(picture())
+    snapshot["engine"]["keeper_pid"] = keeper.pid
+    api.on("GET /v1/snapshot", as_json(snapshot))
+    api.on("POST /v1/shutdown", as_json(operation(verb="down"), 202))
+    api.on("GET /v1/operations/op-7", as_json(operation(verb="down", progress="web.0 still stops")))
+    try:
+        assert run("down", "--timeout", "200ms").code == 6
+        keeper.kill()
+        ran = run("down")
+    finally:
+        keeper.kill()
+        keeper.wait()
+    assert ran.code == 0
+    assert "is down" in ran.out
+
+
+def test_a_failed_down_is_exit_1(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    snapshot = plain(picture())
+    snapshot["engine"]["keeper_pid"] = os.getpid()
+    api.on("GET /v1/snapshot", as_json(snapshot))
+    api.on("POST /v1/shutdown", as_json(operation("failed", verb="down", why="no"), 202))
+    api.on("GET /v1/operations/op-7", as_json(operation("failed", verb="down", why="no")))
+    assert run("down").code == 1
