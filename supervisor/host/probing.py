@@ -4,8 +4,9 @@ The GET is written by hand over asyncio's sockets, because the proof needs the v
 while it is still open; and because an HTTP library would cost the engine 10 MB and a millisecond a question.
 
 How the proof goes: the request is sent, the first bytes of the answer arrive, and before anything is closed the
-kernel is asked who has the other end. A server that closes at once is asked again with the last line of the
-request held back until it has accepted: then its end is open for certain.
+kernel is asked who has the other end. Where that is not enough (the server closed at once and shares its listening
+socket with others), the request is sent without its last line until somebody has accepted it: then that end is
+open for certain.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ _LINGER = 0.25
 
 # A connection that waits to be accepted is looked at again after these pauses, in seconds; the last repeats.
 _PAUSES = (0.001, 0.002, 0.005, 0.01, 0.02)
+
+# Between two tries to reach one of several workers that share a socket: of fifty, each is met in 5 s for certain.
+_AGAIN = 0.01
 
 
 class _Said(NamedTuple):
@@ -49,12 +53,12 @@ async def ask(question: Question, address: str, pid: int, *, shared: bool, timeo
                 if not shared or said.by.word is not Word.OTHER:
                     return _verdict(said, pid)
                 others += 1
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(_AGAIN)
     except TimeoutError:
         if others:
             return Answer(ok=False, why=f"another worker answered, {others} times in {_seconds(timeout)}")
         return Answer(ok=False, why=f"no answer within {_seconds(timeout)}")
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, OverflowError) as problem:
         return Answer(ok=False, why=_in_words(problem, time.monotonic() - begun))
 
 
@@ -74,10 +78,12 @@ def _verdict(said: _Said, pid: int) -> Answer:
 async def _once(question: Question, address: str, pid: int, shared: bool) -> _Said:
     if question.http is None:
         return await _connect_only(address, pid, shared)
+    if shared:
+        # Who listens proves nothing here, and a first try without holding would waste the worker's turn.
+        return await _get(question.http, address, pid, hold=True)
     said = await _get(question.http, address, pid, hold=False)
-    # Who listens is proof enough where one program can listen; several may hold a shared socket.
-    by = said.by
-    doubtful = not by.direct and (by.word is Word.OTHER or (by.word is Word.LISTENER and shared))
+    # Who listens proves a yes; a no must be told by the connection itself.
+    doubtful = said.by.word is Word.OTHER and not said.by.direct
     return await _get(question.http, address, pid, hold=True) if doubtful else said
 
 
@@ -207,7 +213,7 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def _in_words(problem: OSError | ValueError, took: float) -> str:
+def _in_words(problem: OSError | ValueError | OverflowError, took: float) -> str:
     match problem:
         case ConnectionRefusedError():
             return "connection refused"
