@@ -101,7 +101,7 @@ async def reload(runtime_dir: str) -> None:
     state = await ask(stats_socket(runtime_dir), "show servers state", _ASK_TIMEOUT)
     write_config(state_file(runtime_dir), embedded_text.state_for(read_config(runtime_dir), state))
     try:
-        answer = await ask(master_socket(runtime_dir), "reload", RELOAD_TIMEOUT, half_close=True)
+        answer = await _tell_master(runtime_dir, "reload")
         if answer.startswith("Success=0"):  # 2.8 and later tell; 2.6 says nothing
             raise ProxyRefused(f"HAProxy did not reload, the old worker goes on: {_why(answer)}")
         await _await_other(runtime_dir, before.pid)
@@ -109,6 +109,18 @@ async def reload(runtime_dir: str) -> None:
         # A state file left behind would bring old rotations back at the next start.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(state_file(runtime_dir))
+
+
+async def _tell_master(runtime_dir: str, command: str) -> str:
+    """Ask the master, whose socket is away for a moment while it starts or begins again for a reload."""
+    deadline = time.monotonic() + RELOAD_TIMEOUT
+    while True:
+        try:
+            return await ask(master_socket(runtime_dir), command, RELOAD_TIMEOUT, half_close=True)
+        except ProxyUnreachable:
+            if time.monotonic() + _LOOK_EVERY >= deadline:
+                raise
+            await asyncio.sleep(_LOOK_EVERY)
 
 
 async def _await_other(runtime_dir: str, pid: int) -> None:

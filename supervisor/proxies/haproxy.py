@@ -1,6 +1,7 @@
 """The HAProxy adapter, 2.6 to 3.x, attached or embedded: reads and changes a running one through its socket."""
 
 import asyncio
+import csv
 import os
 import time
 
@@ -10,6 +11,7 @@ from supervisor.model.backends import Backend, Capability, Observation, Upstream
 from supervisor.model.errors import ProxyRefused, ProxyUnreachable
 from supervisor.model.phases import Rotation
 from supervisor.model.spec import ProxySpec
+from supervisor.model.text import clean
 from supervisor.proxies import embedded_text, haproxy_plan, haproxy_read, haproxy_text
 from supervisor.proxies.established import count_established
 from supervisor.proxies.haproxy_plan import Add, Delete, Move, Turn
@@ -39,6 +41,7 @@ class HAProxy:
         self._rights = haproxy_read.Rights("admin", frozenset())
         self._before: tuple[int, float] | None = None
         """Pid of the process before the last reload, and when its successor was first seen."""
+        self._memo: haproxy_read.Memo = {}
         self._converging = asyncio.Lock()
 
     @property
@@ -97,15 +100,22 @@ class HAProxy:
     def _understand(
         self, answer: str, upstream: str | None, *, rights: bool
     ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
-        if upstream is not None and "No such proxy" in answer:
+        if upstream is not None and "\nNo such proxy." in answer:
             raise ProxyRefused(f"HAProxy has no backend section {upstream!r}")
         level, told, stat, state = haproxy_read.parts(answer)
-        info = haproxy_read.parse_info(told)
-        if rights:
-            self._rights = haproxy_read.parse_rights(level)
-            self._limit(info)
-        seats = haproxy_read.parse_state(state)
-        ups = haproxy_read.parse_stat(stat, seats, self._rights.tables, ours=self.spec.embedded)
+        try:
+            info = haproxy_read.parse_info(told)
+            if rights:
+                self._rights = haproxy_read.parse_rights(level)
+                self._limit(info)
+            seats = haproxy_read.parse_state(state)
+            ups, memo = haproxy_read.parse_stat(
+                stat, seats, self._rights.tables, ours=self.spec.embedded, known=self._memo
+            )
+        except (ValueError, IndexError, csv.Error) as problem:
+            raise ProxyRefused(f"HAProxy's answer cannot be read: {clean(str(problem), 200)}") from problem
+        if upstream is None:
+            self._memo = memo
         if upstream is not None and [u.name for u in ups] != [upstream]:
             raise ProxyRefused(f"HAProxy tells nothing of a backend section {upstream!r}")
         return info, ups, seats

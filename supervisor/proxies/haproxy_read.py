@@ -6,13 +6,14 @@ Columns: HAProxy management guide, "CSV format"; bits of srv_admin_state: includ
 import csv
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from operator import itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supervisor.model.backends import Backend, Upstream
-from supervisor.model.errors import ProxyRefused
+from supervisor.model.errors import ProxyRefused, ProxyUnreachable
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.text import clean
 from supervisor.proxies.haproxy_text import OURS_FROM, OURS_TO, joined
@@ -27,11 +28,13 @@ _READ = (
     *("check_desc", "econ", "eresp", "hrsp_5xx", "rtime"),
 )
 _OPTIONAL = ("req_tot", "cookie", "algo")
+# Not among them: lastchg, downtime and their like, which count seconds and would make every row new each second.
 _COUNTERS = (
     *("smax", "slim", "qmax", "bin", "bout", "wretr", "wredis", "cli_abrt", "srv_abrt"),
-    *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "qtime", "ctime", "ttime", "chkfail", "chkdown", "lastchg"),
-    *("downtime", "check_duration", "throttle", "srv_icur", "srid"),
+    *("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "qtime", "ctime", "ttime", "chkfail", "chkdown"),
+    *("throttle", "srv_icur", "srid"),
 )
+_FROM_COUNTERS = len(_READ) + len(_OPTIONAL)
 
 
 class Info(Struct, frozen=True, kw_only=True):
@@ -74,16 +77,20 @@ class Rights(Struct, frozen=True):
 
 
 Seats = dict[str, dict[str, Seat]]
+Row = tuple[str, ...]
+Memo = dict[tuple[str, str], tuple[Row, Seat, Backend]]
+"""What was read last, so that a row that says the same again costs no new records: most of them, mostly."""
 
 
 def parts(answer: str) -> tuple[str, str, str, str]:
-    """The answer to `questions`, cut apart: rights, info, stat, state. Raises ProxyRefused when one is missing."""
+    """The answer to `questions`, cut apart: rights, info, stat, state. Complete, or ProxyUnreachable."""
     state_at = answer.rfind("\n# be_id ")
     stat_at = answer.find("# pxname,")
     info_at = answer.find("Name: ")
     if min(info_at, stat_at, state_at) < 0 or not info_at < stat_at < state_at:
-        said = " · ".join(line for line in answer.split("\n") if line.strip())
-        raise ProxyRefused(clean(said, 300) or "an empty answer")
+        raise ProxyUnreachable(f"it hung up before a whole answer: {clean(answer[-200:])!r}")
+    if not answer.endswith("\n\n"):
+        raise ProxyUnreachable("it hung up in the middle of an answer")
     return answer[:info_at], answer[info_at:stat_at], answer[stat_at:state_at], answer[state_at + 1 :]
 
 
@@ -110,62 +117,85 @@ def parse_state(text: str) -> Seats:
     wanted = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state", "srv_id")
     if missing := [word for word in wanted if word not in columns]:
         raise ProxyRefused(f"`show servers state` has no {', '.join(missing)}")
-    take: Callable[[list[str]], tuple[str, ...]] = itemgetter(*(columns[word] for word in wanted))
+    numbers = [columns[word] for word in wanted]
+    take: Callable[[list[str]], Row] = itemgetter(*numbers)
+    most = max(numbers) + 1
     seats: Seats = {}
     for line in lines[1:]:
-        words = line.split(" ")
-        if len(words) < len(columns):
+        words = line.split(" ", most)
+        if len(words) < most:
             continue
         upstream, server, ip, port, admin, number = take(words)
-        # A unix socket's path is told nowhere; "-" and port 0 are all there is.
-        address = "unix" if ip == "-" else joined(ip, port)
-        seats.setdefault(upstream, {})[server] = Seat(address, int(admin), int(number))
+        seats.setdefault(upstream, {})[server] = _seat(ip, port, admin, number)
     return seats
 
 
-def parse_stat(text: str, seats: Seats, tables: frozenset[str], *, ours: bool) -> tuple[Upstream, ...]:
-    """Upstreams with their backends, in the order in which HAProxy has them.
+@lru_cache(maxsize=8192)
+def _seat(ip: str, port: str, admin: str, number: str) -> Seat:
+    # A unix socket's path is told nowhere; "-" and port 0 are all there is.
+    return Seat("unix" if ip == "-" else joined(ip, port), int(admin), int(number))
+
+
+def parse_stat(
+    text: str, seats: Seats, tables: frozenset[str], *, ours: bool, known: Memo | None = None
+) -> tuple[tuple[Upstream, ...], Memo]:
+    """Upstreams with their backends, in the order in which HAProxy has them, and what to pass as `known` next time.
 
     `ours`: every server is ours to take out (embedded); else those that carry our mark.
     """
-    rows = _rows(text)
-    header = next(rows, [])
+    header, _, body = text.removeprefix("# ").partition("\n")
+    take, width = _taker(header.split(","))
+    known = known or {}
+    memo: Memo = {}
+    upstreams: list[Upstream] = []
+    backends: list[Backend] = []
+    for cells in _rows(body, width):
+        if len(cells) <= width:  # the empty line at the end
+            continue
+        cells[width:] = ("",)
+        row = take(cells)
+        if row[1] == "BACKEND":
+            upstreams.append(_upstream(row, backends, tables))
+            backends = []
+            continue
+        key = (row[0], row[1])
+        seat = seats.get(row[0], {}).get(row[1])
+        if seat is None:  # deleted between the two answers
+            continue
+        before = known.get(key)
+        if before is None or before[0] != row or before[1] != seat:
+            before = (row, seat, _backend(row, seat, ours or seat.marked))
+        memo[key] = before
+        backends.append(before[2])
+    return tuple(upstreams), memo
+
+
+def _taker(header: list[str]) -> tuple[Callable[[list[str]], Row], int]:
+    """From a row's cells to those that we read, in the order of our tables, and how many cells that takes.
+
+    A column that this version lacks is read from the cell behind those, which the caller makes empty.
+    """
     columns = {word: at for at, word in enumerate(header)}
     if missing := [word for word in _READ if word not in columns]:
         raise ProxyRefused(f"`show stat` has no column {', '.join(missing)}")
-    width = max(columns[word] for word in _READ)
-    take: Callable[[list[str]], tuple[str, ...]] = itemgetter(*(columns[word] for word in _READ))
-    more = [(word, columns[word]) for word in _COUNTERS if word in columns]
-    req_tot, cookie, algo = (columns.get(word, -1) for word in _OPTIONAL)
-    upstreams: dict[str, Upstream] = {}
-    backends: dict[str, list[Backend]] = {}
-    for row in rows:
-        if len(row) <= width:
-            continue
-        taken = take(row)
-        upstream = taken[0]
-        if taken[1] == "BACKEND":
-            upstreams[upstream] = Upstream(
-                name=upstream,
-                balance=_at(row, algo) or None,
-                queued=_number(taken[2]),
-                backends=_stuck(backends.get(upstream, []), bool(_at(row, cookie)) or upstream in tables),
-            )
-            continue
-        seat = seats.get(upstream, {}).get(taken[1])
-        if seat is None:  # deleted between the two answers
-            continue
-        requests = _number(_at(row, req_tot) or taken[4])
-        counters = {word: row[at] for word, at in more if row[at]}
-        backends.setdefault(upstream, []).append(_backend(taken, seat, requests, counters, ours or seat.marked))
-    return tuple(upstreams.values())
+    words = (*_READ, *_OPTIONAL, *_COUNTERS)
+    width = 1 + max(columns[word] for word in words if word in columns)
+    return itemgetter(*(columns.get(word, width) for word in words)), width
 
 
-def _backend(
-    taken: tuple[str, ...], seat: Seat, requests: int | None, counters: dict[str, str], added: bool
-) -> Backend:
-    _, server, qcur, scur, _, status, weight, check, code, last, described, econ, eresp, bad, rtime = taken
+def _upstream(row: Row, backends: list[Backend], tables: frozenset[str]) -> Upstream:
+    _, cookie, algo = row[len(_READ) : _FROM_COUNTERS]
+    if cookie or row[0] in tables:
+        backends = [replace(b, sticky=True) for b in backends]
+    return Upstream(name=row[0], balance=algo or None, queued=_number(row[2]), backends=tuple(backends))
+
+
+def _backend(row: Row, seat: Seat, added: bool) -> Backend:
+    _, server, qcur, scur, stot, status, weight, check, code, last, described, econ, eresp, bad, rtime, req_tot = (
+        row[: len(_READ) + 1]
+    )
     health, why = read_health(status, check, code, last or described)
+    requests = _number(req_tot or stot)
     return Backend(
         name=server,
         address=seat.address,
@@ -179,7 +209,7 @@ def _backend(
         errors_total=int(econ or 0) + int(eresp or 0) + int(bad or 0),
         response_ms=float(rtime) if rtime and requests else None,
         added=added,
-        counters=counters,
+        counters={word: cell for word, cell in zip(_COUNTERS, row[_FROM_COUNTERS:], strict=True) if cell},
     )
 
 
@@ -214,24 +244,12 @@ def read_health(status: str, check: str, code: str, said: str) -> tuple[Health, 
     return (Health.UP, f"{reason}, going down ({fraction})") if fraction else (Health.UP, reason)
 
 
-def _rows(text: str) -> Iterator[list[str]]:
-    """Lines of the CSV. Quotes are rare, and plain splitting is twice as fast as the csv module."""
-    text = text.removeprefix("# ")
-    if '"' in text:
-        yield from csv.reader([line + "\n" for line in text.split("\n")])
-        return
-    for line in text.split("\n"):
-        yield line.split(",")
-
-
-def _stuck(backends: list[Backend], sticky: bool) -> tuple[Backend, ...]:
-    if not sticky:
-        return tuple(backends)
-    return tuple(replace(b, sticky=True) for b in backends)
-
-
-def _at(row: list[str], at: int) -> str:
-    return row[at] if 0 <= at < len(row) else ""
+def _rows(body: str, width: int) -> Iterator[list[str]]:
+    """Rows of the CSV. Quotes are rare, and plain splitting is twice as fast as the csv module."""
+    lines = body.split("\n")
+    if '"' in body:
+        return iter(csv.reader(line + "\n" for line in lines))
+    return (line.split(",", width) for line in lines)
 
 
 def _number(text: str) -> int | None:

@@ -8,7 +8,7 @@ import time
 from supervisor.model.errors import ProxyUnreachable
 from supervisor.proxies.haproxy_text import address
 
-_CHUNK = 262_144
+_CHUNK = 65_536
 _BUSY_PAUSE = 0.02
 
 

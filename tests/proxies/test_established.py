@@ -1,0 +1,42 @@
+"""Open connections, counted from the kernel's tables: recorded ones, and real ones."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from supervisor.proxies.established import count_established
+from tests.proxies.rig import Client, Web
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+def test_recorded_tables_are_counted_by_far_end_and_state(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(
+        HEAD
+        + "   0: 0100007F:1F90 0100007F:2329 01 0:0 0:0 0 0 0 1\n"
+        + "   1: 0100007F:1F91 0100007F:2329 06 0:0 0:0 0 0 0 2\n"
+        + "   2: 0100007F:2329 0100007F:1F90 01 0:0 0:0 0 0 0 3\n"
+    )
+    (tmp_path / "net" / "tcp6").write_text(
+        HEAD
+        + "   0: 0000000000000000FFFF00000100007F:1F92 0000000000000000FFFF00000100007F:2329 01 0:0 0 0 4\n"
+        + "   1: 00000000000000000000000001000000:1F92 00000000000000000000000001000000:2329 01 0:0 0 0 5\n"
+    )
+    found = count_established(["127.0.0.1:9001", "[::1]:9001", "127.0.0.1:9002", "unix"], str(tmp_path))
+    assert found == {"127.0.0.1:9001": 2, "[::1]:9001": 1}
+
+
+def test_without_a_proc_nothing_is_counted(tmp_path: Path) -> None:
+    assert count_established(["127.0.0.1:9001"], str(tmp_path / "absent")) == {}
+
+
+@pytest.mark.real
+async def test_a_connection_of_ours_is_counted_while_it_is_open() -> None:
+    async with Web("one") as one:
+        assert count_established([one.address])[one.address] == 0
+        client = Client(one.port)
+        await asyncio.wait_for(client.get(), 5)
+        assert count_established([one.address])[one.address] == 1
+        await client.close()
