@@ -21,6 +21,9 @@ LONGEST_LINE = 64 * 1024
 # Read from one file at one time: other files, and other work, get their turn.
 _MOST = 1 << 20
 
+# A part of an endless line gives no line: so many times more is read before others get their turn.
+_TRIES = 16
+
 # What was rotated away unread is given up beyond its last so many bytes, file by file.
 _MOST_MISSED = 16 << 20
 
@@ -56,7 +59,11 @@ class LogReader:
             return []
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return self._lines(self._read(fd))
+            for _ in range(_TRIES):
+                text = self._read(fd)
+                if not text or (lines := self._lines(text)):
+                    break
+            return lines if text else []
         except OSError:
             return []
         finally:
@@ -114,8 +121,6 @@ class LogReader:
         return number - 1
 
     def _lines(self, text: bytes) -> list[bytes]:
-        if not text:
-            return []
         *whole, rest = (self._rest + text).split(b"\n")
         if whole and self._cutting:
             del whole[0]
