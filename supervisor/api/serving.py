@@ -78,6 +78,16 @@ class _Server(uvicorn.Server):
             # What is under way is finished first; `serve` raises it again.
             self._cancelled = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Streams were cancelled; they are over only when what they read from has been told.
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=1)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        # One turn of the loop, in which the transports close their sockets.
+        await asyncio.sleep(0)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
