@@ -106,10 +106,10 @@ def replaced(operation: Operation, picture: Picture) -> Judgement:
             return Judgement("called off", failed="its restart was called off")
     recent = [t for t in slot.deaths if t >= operation.asked]
     if old and recent and slot.ends:
-        why = f"its new worker failed: {slot.ends[-1].why}{last_words(slot)}; the old one keeps serving"
-        return Judgement("failed", failed=why)
+        why = f"its new worker failed: {slot.ends[-1].why}{last_words(slot)}"
+        return Judgement("the old one keeps serving", failed=why)
     if slot.failed:
-        return Judgement("failed", failed=f"{slot.failed}{last_words(slot)}")
+        return Judgement("given up", failed=f"{slot.failed}{last_words(slot)}")
     if not old and any(picture.serves(w) for w in workers):
         return Judgement(f"{operation.target} is replaced", done=True)
     if not old and not workers:

@@ -128,6 +128,9 @@ def begin_rollout(
 ) -> None:
     """Start a rollout to `generation`, or to a new one of `spec`."""
     target = pool.generation + 1 if generation is None else generation
+    for worker in ledger.workers_of(pool.name):
+        # What an earlier attempt ran into must not count against this one.
+        ledger.workers[worker.serial] = replace(worker, reprieved=None)
     rollout = Rollout(
         operation=operation,
         from_generation=pool.complete,

@@ -1,0 +1,180 @@
+"""What the API asks of the engine: pictures, events, changes and logs. Runs in the engine's own event loop."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+
+from supervisor.engine.asking import ask
+from supervisor.engine.desk import rfc3339
+from supervisor.engine.ledger import PROXY_POOL
+from supervisor.engine.loop import Engine
+from supervisor.engine.planning import plan
+from supervisor.engine.refusing import target_pool
+from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, proxy_row
+from supervisor.host.following import follow as follow_files
+from supervisor.host.logs import tail
+from supervisor.model.errors import Unknown
+from supervisor.model.events import Event
+from supervisor.model.requests import AnyRequest, Reload, Shutdown
+from supervisor.model.snapshot import EngineRow, OperationRow, Snapshot
+from supervisor.model.text import clean_bytes
+
+OPERATIONS_SHOWN = 20
+SECRET = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DSN", "AUTH")
+"""Parts of a variable's name that make its value nobody's business."""
+
+
+class EngineDoor:
+    """Fulfils supervisor.api.door.Door."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        keeper_pid: int,
+        version: str,
+        reload: Callable[[Reload], OperationRow],
+        dry_reload: Callable[[], Sequence[str]],
+        shut_down: Callable[[Shutdown], OperationRow],
+    ) -> None:
+        self._engine = engine
+        self._keeper_pid = keeper_pid
+        self._version = version
+        self._reload = reload
+        self._dry_reload = dry_reload
+        self._shut_down = shut_down
+        self._started = rfc3339(time.time())
+        self._cached: Snapshot | None = None
+
+    def snapshot(self) -> Snapshot:
+        ledger = self._engine.ledger
+        if self._cached is not None and self._cached.revision == ledger.revision:
+            return self._cached
+        now = time.monotonic()
+        operations = [operation_row(operation) for operation in ledger.operations.values()]
+        running = [row for row in operations if row.ended is None]
+        ended = [row for row in operations if row.ended is not None]
+        warnings = (self._engine.journal.failing,) if self._engine.journal.failing else ()
+        self._cached = Snapshot(
+            revision=ledger.revision,
+            time=rfc3339(time.time()),
+            cluster=ledger.spec.name,
+            host=host_row(ledger),
+            engine=EngineRow(
+                pid=os.getpid(),
+                keeper_pid=self._keeper_pid,
+                version=self._version,
+                started=self._started,
+                cpu_percent=None if ledger.own_cpu_percent is None else round(ledger.own_cpu_percent, 2),
+                rss_bytes=ledger.own_rss_bytes,
+                config=ledger.spec.source,
+            ),
+            pools=tuple(
+                pool_row(ledger, pool, now)
+                for name, pool in ledger.pools.items()
+                if not name.startswith(PROXY_POOL)
+            ),
+            proxies=tuple(proxy_row(ledger, state, now) for state in ledger.proxies.values()),
+            operations=(*ended[-OPERATIONS_SHOWN:], *running),
+            warnings=warnings,
+        )
+        return self._cached
+
+    def events(self, after: int) -> Sequence[Event | Snapshot]:
+        feed = self._engine.desk.feed
+        found: list[Event | Snapshot] = [self.snapshot()] if feed.gap(after) else []
+        return [*found, *feed.after(after)]
+
+    async def follow(self, after: int) -> AsyncIterator[Event | Snapshot]:
+        feed = self._engine.desk.feed
+        while True:
+            for item in self.events(after):
+                yield item
+                if isinstance(item, Event):
+                    after = item.number
+            if not feed.after(after):
+                await feed.wait()
+
+    def submit(self, request: AnyRequest) -> OperationRow:
+        if isinstance(request, Reload):
+            return self._reload(request)
+        if isinstance(request, Shutdown):
+            return self._shut_down(request)
+        operation = ask(self._engine.desk, request, time.monotonic(), time.time())
+        self._engine.ledger.revision += 1
+        self._engine.touch(*([operation.pool] if operation.pool else []))
+        for proxy in self._engine.ledger.proxies:
+            self._engine.nudge(proxy)
+        return operation_row(operation)
+
+    def plan(self, request: AnyRequest) -> Sequence[str]:
+        if isinstance(request, Reload):
+            return self._dry_reload()
+        return plan(self._engine.ledger, request)
+
+    def operation(self, id: str) -> OperationRow:
+        operation = self._engine.ledger.operations.get(id)
+        if operation is None:
+            raise Unknown(f"no such operation: {id!r}")
+        return operation_row(operation)
+
+    def worker_detail(self, id: str) -> dict[str, object]:
+        ledger = self._engine.ledger
+        pool, number = target_pool(ledger, id)
+        if number is None:
+            raise Unknown(f"no such worker: {id!r}")
+        slot = ledger.slot(pool.name, number)
+        spec = pool.revision(slot.generation)
+        rows = [row for row in pool_row(ledger, pool, time.monotonic()).workers if row.id == id]
+        return {
+            "id": id,
+            "workers": [msgspec.to_builtins(row) for row in rows],
+            "command": list(spec.command),
+            "cwd": spec.cwd,
+            "env": {key: "…" if secret(key) else value for key, value in spec.env.items()},
+            "limits": msgspec.to_builtins(spec.limits),
+            "stop": {"signal": spec.stop.signal, "timeout": spec.stop.timeout},
+            "ready": {**msgspec.to_builtins(spec.ready), "timeout": spec.ready.timeout},
+            "alive": msgspec.to_builtins(spec.alive),
+            "logs": self.log_paths(id),
+            "ends": [msgspec.to_builtins(exit_row(end)) for end in reversed(slot.ends)],
+            "deaths_in_window": len(slot.deaths),
+        }
+
+    def log_paths(self, target: str) -> dict[str, str]:
+        """Slot -> its log file; while a slot is replaced, the newer one is told apart by its serial."""
+        ledger = self._engine.ledger
+        pool, number = target_pool(ledger, target)
+        found: dict[str, str] = {}
+        for worker in sorted(ledger.workers_of(pool.name), key=lambda w: (w.slot, w.serial)):
+            if number in (None, worker.slot) and worker.log:
+                name = worker.slot_name
+                found[f"{name}#{worker.serial}" if name in found else name] = worker.log
+        for n in ledger.slots.get(pool.name, {}):
+            if number in (None, n):
+                found.setdefault(f"{pool.name}.{n}", f"{ledger.spec.state_dir}/logs/{pool.name}.{n}.log")
+        return found
+
+    def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
+        paths = self.log_paths(target)
+        prefixed = target in self._engine.ledger.pools
+        return self._log(paths, lines, follow, prefixed)
+
+    async def _log(self, paths: dict[str, str], lines: int, follow: bool, prefixed: bool) -> AsyncIterator[str]:
+        if not follow:
+            for name, path in paths.items():
+                for line in await asyncio.to_thread(tail, path, lines):
+                    yield prefix(name, clean_bytes(line), prefixed)
+            return
+        async for name, line in follow_files(paths, lines):
+            yield prefix(name, line if isinstance(line, str) else clean_bytes(line), prefixed)
+
+
+def prefix(name: str, line: str, prefixed: bool) -> str:
+    return f"{name} | {line}" if prefixed else line
+
+
+def secret(key: str) -> bool:
+    return any(part in key.upper() for part in SECRET)

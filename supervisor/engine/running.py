@@ -1,0 +1,222 @@
+"""A running cluster: the engine with everything around it, from the first look at the keeper to the end."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from supervisor.engine import reloading
+from supervisor.engine.desk import Desk
+from supervisor.engine.embedding import install, prepare, runtime_dir
+from supervisor.engine.ledger import PROXY_POOL, Ledger
+from supervisor.engine.loop import Engine
+from supervisor.engine.performing import Performer
+from supervisor.engine.rows import operation_row
+from supervisor.engine.watching import watch_logs, watch_proxy, watch_samples
+from supervisor.host.launching import KeeperLink
+from supervisor.model.errors import Conflict, ProxyError
+from supervisor.model.operations import Operation, OperationPhase
+from supervisor.model.requests import Reload, Shutdown
+from supervisor.model.snapshot import OperationRow
+from supervisor.model.spec import ClusterSpec, ProxySpec
+from supervisor.proxies import embedded
+from supervisor.proxies.embedded_text import skeleton
+from supervisor.proxies.registry import connect
+
+RETRY = 2.0
+"""Seconds until a listening socket or an embedded proxy that could not be had is tried again."""
+
+ReadConfig = Callable[[], ClusterSpec]
+
+
+class Running:
+    """Owns the tasks around the engine, and carries out what concerns the cluster as a whole."""
+
+    def __init__(self, engine: Engine, link: KeeperLink, read_config: ReadConfig) -> None:
+        self.engine = engine
+        self.desk: Desk = engine.desk
+        self.ledger: Ledger = engine.ledger
+        self.link = link
+        self.keep_workers = False
+        self._read_config = read_config
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._skeletons: dict[str, str] = {}
+        engine.performer = Performer(self.ledger, link, engine.tell)
+
+    @property
+    def performer(self) -> Performer:
+        assert self.engine.performer is not None
+        return self.engine.performer
+
+    async def start(self) -> None:
+        """Open what workers need before any is started, then watch everything."""
+        await self.open_listeners()
+        await self.align_proxies()
+        self._tasks["samples"] = asyncio.create_task(
+            watch_samples(self.ledger, self.link.keeper_pid, self.engine.tell)
+        )
+        self._tasks["logs"] = asyncio.create_task(watch_logs(self.ledger))
+        self._tasks["retry"] = asyncio.create_task(self.try_again())
+
+    async def open_listeners(self) -> None:
+        """Have the keeper hold the shared listening sockets that pools want."""
+        for name, pool in list(self.ledger.pools.items()):
+            if pool.spec.listen is None:
+                continue
+            why = await self.link.listen(name, pool.spec.listen)
+            now = self.ledger.pools.get(name)
+            if now is None or now.keeper_why == why:
+                continue
+            self.ledger.pools[name] = replace(now, keeper_why=why)
+            if why is not None:
+                text = f"its socket cannot be opened: {why}; trying again every {RETRY:g} s"
+                self.desk.say("listen-failed", name, text, level="error", pool=name)
+            self.engine.touch(name)
+
+    async def align_proxies(self) -> None:
+        """An adapter and a watching task for each configured proxy, a hidden pool for each embedded one."""
+        for name in list(self.performer.proxies):
+            state = self.ledger.proxies.get(name)
+            if state is None or self._tasks.get(f"proxy {name}") is None:
+                await self.let_go(name)
+        for name, state in self.ledger.proxies.items():
+            if state.spec.embedded and not await self.embed(state.spec):
+                continue
+            if name not in self.performer.proxies:
+                self.watch(state.spec)
+
+    def watch(self, spec: ProxySpec) -> None:
+        proxy = connect(spec, runtime_dir(self.ledger, spec.name))
+        self.performer.proxies[spec.name] = proxy
+        self._tasks[f"proxy {spec.name}"] = asyncio.create_task(
+            watch_proxy(
+                self.ledger.proxies[spec.name],
+                proxy,
+                self.engine.tell,
+                lambda: self.engine.urgent(spec.name),
+                self.engine.nudge_of(spec.name),
+            )
+        )
+
+    async def let_go(self, name: str) -> None:
+        task = self._tasks.pop(f"proxy {name}", None)
+        if task is not None:
+            task.cancel()
+        proxy = self.performer.proxies.pop(name, None)
+        if proxy is not None:
+            await proxy.close()
+
+    async def embed(self, spec: ProxySpec) -> bool:
+        """Write, check and run an embedded proxy's configuration; reload it when its frame changed."""
+        place = runtime_dir(self.ledger, spec.name)
+        before = self._skeletons.get(spec.name) or skeleton(await asyncio.to_thread(read_quietly, place))
+        try:
+            hidden = await prepare(self.ledger, spec)
+        except (ProxyError, OSError) as error:
+            state = self.ledger.proxies[spec.name]
+            if state.why != str(error):
+                self.desk.say("proxy-not-started", spec.name, str(error), level="error")
+            state.why = str(error)
+            return spec.name in self.performer.proxies
+        install(self.ledger, spec, hidden)
+        after = skeleton(embedded.read_config(place))
+        self._skeletons[spec.name] = after
+        if before and before != after and self.ledger.workers_of(f"{PROXY_POOL}{spec.name}"):
+            await self.reload_proxy(spec, place)
+        self.engine.touch(f"{PROXY_POOL}{spec.name}")
+        return True
+
+    async def reload_proxy(self, spec: ProxySpec, place: str) -> None:
+        try:
+            await embedded.reload(place)
+        except ProxyError as error:
+            text = f"its new configuration is not in force: {error}"
+            self.desk.say("proxy-not-reloaded", spec.name, text, level="error")
+        else:
+            self.desk.say("proxy-reloaded", spec.name, "reloaded with its new configuration")
+
+    async def try_again(self) -> None:
+        """Sockets and embedded proxies that could not be had: the reason may go away."""
+        while True:
+            await asyncio.sleep(RETRY)
+            if any(pool.keeper_why for pool in self.ledger.pools.values()):
+                await self.open_listeners()
+            missing = [
+                n for n, s in self.ledger.proxies.items() if n not in self.performer.proxies and s.spec.embedded
+            ]
+            if missing and not self.ledger.stopping:
+                await self.align_proxies()
+
+    def begin(self, request: Reload | Shutdown, verb: str) -> Operation:
+        number = self.ledger.counters.operation + 1
+        self.ledger.counters = replace(self.ledger.counters, operation=number)
+        operation = Operation(
+            id=f"op-{number}",
+            request=request,
+            verb=verb,
+            target="cluster",
+            pool=None,
+            asked=time.monotonic(),
+            asked_wall=time.time(),
+        )
+        self.desk.begin(operation)
+        return operation
+
+    def reload(self, request: Reload) -> OperationRow:
+        """Read the configuration again; the difference becomes the plan. Raises BadConfig, Conflict."""
+        spec = self._read_config()
+        reloading.check_reload(self.ledger, spec)
+        if self.ledger.stopping:
+            raise Conflict("the cluster is going down")
+        operation = self.begin(request, "reload")
+        changes = reloading.apply(self.ledger, spec, operation.id, time.monotonic(), time.time())
+        for sentence in changes:
+            self.desk.say("config-changed", "cluster", sentence, operation=operation.id)
+        if not changes:
+            self.desk.end(operation.id, OperationPhase.DONE, "the configuration is in force already")
+        else:
+            self.performer.start(self.follow_config())
+        self.ledger.revision += 1
+        self.engine.touch()
+        return operation_row(self.ledger.operations[operation.id])
+
+    async def follow_config(self) -> None:
+        await self.open_listeners()
+        await self.align_proxies()
+        self.engine.touch()
+
+    def dry_reload(self) -> Sequence[str]:
+        spec = self._read_config()
+        reloading.check_reload(self.ledger, spec)
+        return reloading.sentences(self.ledger, spec) or ["nothing: the configuration is in force already"]
+
+    def shut_down(self, request: Shutdown) -> OperationRow:
+        """Take the cluster down; with `keep_workers` end at once and leave everything running."""
+        verb = "down --keep-workers" if request.keep_workers else "down"
+        if self.ledger.stopping:
+            running = next(o for o in self.ledger.operations.values() if o.running and o.verb.startswith("down"))
+            return operation_row(running)
+        operation = self.begin(request, verb)
+        self.keep_workers = request.keep_workers
+        if request.keep_workers:
+            self.desk.end(operation.id, OperationPhase.DONE, "the workers go on")
+            asyncio.get_running_loop().call_later(0.1, self.engine.finish, "down")
+        else:
+            self.ledger.stopping = True
+            self.engine.touch()
+        self.ledger.revision += 1
+        return operation_row(self.ledger.operations[operation.id])
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        self.engine.probes.close()
+        await self.performer.close()
+
+
+def read_quietly(place: str) -> str:
+    try:
+        return embedded.read_config(place)
+    except (OSError, UnicodeDecodeError):
+        return ""
