@@ -1,0 +1,140 @@
+"""The engine as the keeper's one ward: started, spoken to, and started again when it dies."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from supervisor.keeper import limits, spawning
+from supervisor.keeper.channel import Channel
+from supervisor.keeper.claiming import rotate
+from supervisor.keeper.loop import Loop
+from supervisor.keeper.protocol import Message
+from supervisor.keeper.straggling import kill_group, send
+
+
+class Engine:
+    """Runs ARGV with `CLUSTERCTL_KEEPER_FD` and `CLUSTERCTL_API_FD`; restarts it at once, then ever more slowly."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        argv: list[str],
+        log_path: str,
+        api_fd: int,
+        hear: Callable[[Message], None],
+        soft_nofile: int,
+    ) -> None:
+        self._loop = loop
+        self._argv = argv
+        self._log_path = log_path
+        self._api_fd = api_fd
+        self._hear = hear
+        self._soft_nofile = soft_nofile
+        self._started = 0.0
+        self._delay = 0.0
+        self._report = b""
+        self.pid: int | None = None
+        self.channel: Channel | None = None
+        self.attentive = False
+        """It asked `held`, so that from here on it hears everything."""
+        self.leaving = False
+        """It said `shutdown`, and may close what it likes."""
+        self.deaths = 0
+        self.why = ""
+        """How the last one ended."""
+        self.on_start: Callable[[int], None] = lambda pid: None
+        self.log: Callable[[str], None] = lambda text: None
+
+    def start(self) -> None:
+        """Starts it now; if even that is impossible, that counts as a death."""
+        self._loop.cancel("engine")
+        if self.pid is not None:
+            return
+        self.attentive = False
+        self._started = time.monotonic()
+        try:
+            rotate(self._log_path, limits.ENGINE_LOG)
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._later(f"no engine: {error.strerror}")
+            return
+        try:
+            forked = spawning.fork(self._order(theirs.fileno()))
+        except spawning.Cannot as error:
+            ours.close()
+            self._later(f"no engine: {error}")
+            return
+        finally:
+            theirs.close()
+        self.pid, self._report = forked.pid, b""
+        self.channel = Channel(self._loop, ours, self._hear, self._broken)
+        self._loop.watch(forked.report, lambda: self._read_report(forked.report))
+        self.on_start(forked.pid)
+
+    def _order(self, keeper_fd: int) -> spawning.Order:
+        # What a manager told us about ourselves is not for the engine; a worker's serial is not its own either.
+        ours = ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID")
+        env = {key: value for key, value in os.environ.items() if key not in ours}
+        env |= {"CLUSTERCTL_KEEPER_FD": "3", "CLUSTERCTL_API_FD": "4"}
+        return spawning.Order(
+            argv=self._argv,
+            cwd=".",
+            env=env,
+            log=self._log_path,
+            fds=[keeper_fd, self._api_fd],
+            listen=[],
+            soft_nofile=self._soft_nofile,
+        )
+
+    def tell(self, message: Message, *, chatty: bool = False) -> None:
+        if self.channel:
+            self.channel.tell(message, chatty=chatty)
+
+    def kill(self) -> None:
+        if self.pid is not None and not kill_group(self.pid):
+            send(self.pid, signal.SIGKILL)
+
+    def died(self, how: str) -> None:
+        """Its pid is reaped; the caller decides whether `again` follows."""
+        self.pid = None
+        self.attentive = False
+        self.deaths += 1
+        self.why = how
+        if self.channel:
+            self.channel.close()
+            self.channel = None
+
+    def again(self) -> None:
+        if time.monotonic() - self._started > limits.BACKOFF_FORGET:
+            self._delay = 0.0
+        delay = self._delay
+        self._delay = min(max(2 * delay, limits.BACKOFF_FIRST), limits.BACKOFF_LAST)
+        self.log(f"engine: {self.why}; starting it again " + (f"in {delay:g} s" if delay else "now"))
+        self._loop.after("engine", delay, self.start)
+
+    def _later(self, why: str) -> None:
+        self.died(why)
+        self.again()
+
+    def _broken(self, why: str) -> None:
+        # Without its channel it can neither ask nor hear: its successor can.
+        if self.pid is not None:
+            # One that is ending anyway closes it too: it gets a moment.
+            self._loop.after("engine-deaf", 1.0, lambda: self._kill_deaf(why))
+
+    def _kill_deaf(self, why: str) -> None:
+        if self.pid is not None and self.channel and not self.channel.open and not self.leaving:
+            self.log(f"engine: channel lost: {why}; killing it")
+            self.kill()
+
+    def _read_report(self, fd: int) -> None:
+        data = os.read(fd, 65536)
+        if data:
+            self._report += data
+            return
+        self._loop.forget(fd)
+        os.close(fd)
+        if failed := spawning.read_report(self._report).failed:
+            self.log(f"engine: {failed}")

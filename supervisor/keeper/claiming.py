@@ -1,0 +1,87 @@
+"""The state directory: that it is ours alone, who holds it, and the keeper's own few lines of log."""
+
+import fcntl
+import os
+import stat
+import time
+
+from supervisor.keeper import limits
+
+
+class Refused(Exception):
+    """This keeper cannot have the directory; carries the exit code."""
+
+    def __init__(self, why: str, exit_code: int) -> None:
+        super().__init__(why)
+        self.exit_code = exit_code
+
+
+def claim(directory: str) -> int:
+    """Makes the directory if need be, checks it, takes its lock; the lock lasts as long as the descriptor."""
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        status = os.stat(directory)
+        _check(directory, status)
+        # The whole path must fit a socket's address: 107 bytes and a NUL (unix(7)).
+        longest = os.path.join(directory, "clusterctl.sock")
+        if len(os.fsencode(longest)) > 107:
+            raise Refused(f"{directory}: too long a path for a socket in it (at most 91 bytes)", 2)
+        lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refused(f"{directory}: {error.strerror}; nothing was started", 2) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(lock, 32).decode("ascii", "replace").strip() or "unknown"
+        raise Refused(f"{directory}: held by another keeper, pid {holder}; nothing was started", 5) from None
+    write_pid(lock, os.getpid())
+    return lock
+
+
+def write_pid(lock: int, pid: int | None) -> None:
+    """A full disk must not keep us from running, nor from ending: the lock itself is what counts."""
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, b"" if pid is None else f"{pid}\n".encode(), 0)
+    except OSError:
+        pass
+
+
+def _check(directory: str, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise Refused(f"{directory}: not a directory", 2)
+    if status.st_uid != os.geteuid():
+        raise Refused(f"{directory}: belongs to user {status.st_uid}, not to us ({os.geteuid()})", 2)
+    if loose := status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
+        raise Refused(
+            f"{directory}: mode {mode:04o} lets others in ({loose:03o}); `chmod 700 {directory}`, then try again", 2
+        )
+
+
+class Log:
+    """DIR/keeper.log, append-only; starts again, keeping one older file, above its bound."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "keeper.log")
+
+    def __call__(self, text: str) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        try:
+            rotate(self._path, limits.KEEPER_LOG)
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, f"{stamp} {text}\n".encode("utf-8", "replace"))
+            finally:
+                os.close(fd)
+        except OSError:
+            pass  # Nothing that the keeper does may hang on its log.
+
+
+def rotate(path: str, above: int) -> None:
+    """Renames `path` to `path.1` when it is larger than `above` bytes."""
+    try:
+        if os.stat(path).st_size > above:
+            os.rename(path, path + ".1")
+    except FileNotFoundError:
+        pass

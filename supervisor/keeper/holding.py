@@ -1,0 +1,267 @@
+"""The workers held: started, adopted, signalled, reaped, and told about."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+
+from supervisor.keeper import identity, spawning, straggling
+from supervisor.keeper.loop import Loop
+from supervisor.keeper.orders import BadOrder, order_of, record_of
+from supervisor.keeper.protocol import Message
+from supervisor.keeper.records import Record, Register
+from supervisor.keeper.sockets import Listeners
+
+Tell = Callable[[Message], None]
+
+
+class Worker:
+    """One process that the keeper holds, from its fork to its end."""
+
+    __slots__ = ("fields", "killed", "pid", "pidfd", "record", "report", "said", "serial")
+
+    def __init__(self, serial: int, pid: int, record: Record, *, report: int = -1, pidfd: int = -1) -> None:
+        self.serial = serial
+        self.pid = pid
+        self.record = record
+        self.report = report
+        """Open until its exec has succeeded or failed."""
+        self.said = b""
+        self.pidfd = pidfd
+        """Of an adopted one, whose parent we are not."""
+        self.killed = False
+        """We sent KILL, so that nobody else need be blamed."""
+        self.fields: dict[str, str] = record.get("fields", {})
+
+    @property
+    def gone(self) -> bool:
+        """True once an adopted one has ended: its number is then no longer safe to use."""
+        return self.pidfd >= 0 and bool(select.select([self.pidfd], [], [], 0)[0])
+
+
+class Holder:
+    """All workers by serial and by pid. Facts go out through `tell`."""
+
+    def __init__(
+        self, loop: Loop, register: Register, listeners: Listeners, tell: Tell, notify_path: str, soft_nofile: int
+    ) -> None:
+        self._loop = loop
+        self._register = register
+        self._listeners = listeners
+        self._tell = tell
+        self._notify_path = notify_path
+        self._soft_nofile = soft_nofile
+        self._mark = straggling.Mark(notify_path)
+        self._failed: set[int] = set()
+        """Pids whose exec failed, until they are reaped."""
+        self._hunted: set[int] = set()
+        """Serials of adopted workers that ended."""
+        self.on_adopted_end: Callable[[], None] = lambda: None
+        self.by_serial: dict[int, Worker] = {}
+        self.by_pid: dict[int, Worker] = {}
+
+    @property
+    def settled(self) -> bool:
+        """No child is between its fork and its exec."""
+        return all(worker.report < 0 for worker in self.by_serial.values())
+
+    def spawn(self, launch: Message) -> None:
+        """Forks, and watches for the exec; told as Spawned or SpawnFailed."""
+        serial = launch.get("serial")
+        if isinstance(serial, int) and (worker := self.by_serial.get(serial)):
+            if worker.report < 0:
+                self._tell(_spawned(worker))
+            return
+        started, wall = spawning.now()
+        try:
+            record = record_of(launch, started, wall, self._register.boot)
+            order = order_of(launch, record, self._listeners, self._notify_path)
+            order = order._replace(record_fd=self._register.fd, soft_nofile=self._soft_nofile)
+            forked = spawning.fork(order)
+        except (BadOrder, spawning.Cannot) as error:
+            self._tell({"type": "SpawnFailed", "serial": serial, "why": str(error)})
+            return
+        record["pid"] = forked.pid
+        worker = Worker(record["serial"], forked.pid, record, report=forked.report)
+        self.by_serial[worker.serial] = self.by_pid[worker.pid] = worker
+        self._register.began(record)
+        self._loop.watch(forked.report, lambda: self.read_report(worker))
+
+    def read_report(self, worker: Worker) -> None:
+        """Reads until the pipe closes, which is the exec, or the end of the child."""
+        while True:
+            try:
+                data = os.read(worker.report, 65536)
+            except BlockingIOError:
+                return
+            if not data:
+                break
+            worker.said += data
+        self._loop.forget(worker.report)
+        os.close(worker.report)
+        worker.report = -1
+        report = spawning.read_report(worker.said)
+        self._register.dirty |= report.unrecorded
+        if report.failed is None:
+            self._tell(_spawned(worker))
+            return
+        self._forget(worker)
+        self._failed.add(worker.pid)
+        self._register.never(worker.serial)
+        self._tell({"type": "SpawnFailed", "serial": worker.serial, "why": report.failed})
+
+    def signal(self, serial: int, name: str, group: bool) -> None:
+        """To the whole group, or the first process alone; to something already gone it is nothing."""
+        worker = self.by_serial.get(serial)
+        number = getattr(signal, f"SIG{name.removeprefix('SIG')}", None)
+        if worker is None or worker.gone or not isinstance(number, signal.Signals):
+            return
+        if number == signal.SIGKILL:
+            worker.killed = True
+        # Before its setsid the child has no group of its own yet.
+        if not (group and straggling.send_group(worker.pid, number)):
+            straggling.send(worker.pid, number)
+
+    def reaped(self, pid: int, how: os.waitid_result, oom: Callable[[], bool]) -> None:
+        """A child has ended and is still a zombie, so that its group's number is still its own."""
+        worker = self.by_pid.get(pid)
+        if worker is None:
+            self._failed.discard(pid)
+            return
+        if worker.report >= 0:
+            self.read_report(worker)
+            if worker.pid in self._failed:
+                self._failed.discard(pid)
+                return
+        exited = how.si_code == os.CLD_EXITED
+        name = None if exited else signal_name(how.si_status)
+        self._ended(
+            worker,
+            {
+                "code": how.si_status if exited else None,
+                "signal": name,
+                "known": True,
+                "oom": name == "KILL" and not worker.killed and oom(),
+            },
+        )
+        straggling.kill_group(pid)
+
+    def _ended(self, worker: Worker, how: Message) -> None:
+        self._forget(worker)
+        told = self._register.next_exit({"serial": worker.serial, "pid": worker.pid, "at": time.monotonic(), **how})
+        # The engine first: everything else can be done while it decides.
+        self._tell(told)
+        self._register.ended(told)
+
+    def _forget(self, worker: Worker) -> None:
+        self.by_serial.pop(worker.serial, None)
+        self.by_pid.pop(worker.pid, None)
+
+    def sweep(self, known: set[int]) -> None:
+        """KILLs what ended workers left behind outside of their groups."""
+        known = known | self.by_pid.keys() | self._failed
+        straggling.kill_stray_children(known, lambda serial: serial not in self.by_serial, self._mark)
+
+    def adopt(self) -> None:
+        """Takes over what an earlier keeper's records name, where pid, start ticks and boot all match."""
+        for record in list(self._register.live.values()):
+            pidfd = self._pin(record)
+            worker = Worker(record["serial"], record["pid"], record, pidfd=pidfd)
+            if pidfd < 0:
+                # Told when the engine asks `held`. Its number may be a stranger's now, and is left alone;
+                # what descends from it bears its mark.
+                self._ended(worker, _unknown())
+                if not self._register.old_boot:
+                    self._hunt(worker.serial)
+                continue
+            self.by_serial[worker.serial] = self.by_pid[worker.pid] = worker
+            self._loop.watch(pidfd, lambda worker=worker: self._adopted_ended(worker))  # type: ignore[misc]
+
+    def _pin(self, record: Record) -> int:
+        """A pidfd of exactly the recorded process, or -1."""
+        if record.get("boot") != self._register.boot or not record["start_ticks"]:
+            return -1
+        try:
+            pidfd = os.pidfd_open(record["pid"])
+        except (OSError, OverflowError):
+            return -1
+        # Looked at after the pidfd is had, so that it pins what was looked at.
+        pid = record["pid"]
+        if identity.start_ticks(pid) == record["start_ticks"] and not identity.is_zombie(pid):
+            return pidfd
+        os.close(pidfd)
+        return -1
+
+    def _adopted_ended(self, worker: Worker) -> None:
+        self._loop.forget(worker.pidfd)
+        os.close(worker.pidfd)
+        ticks = identity.start_ticks(worker.pid)
+        if ticks in (0, worker.record["start_ticks"]):
+            straggling.kill_group(worker.pid)
+        self._ended(worker, _unknown())
+        self._hunt(worker.serial)
+        self.on_adopted_end()
+
+    def _hunt(self, serial: int, passes: int = 40) -> None:
+        """Not our children, so no signal tells of their ends: passes over /proc until none is left."""
+        self._hunted.add(serial)
+        if serial not in self.by_serial and straggling.kill_marked(serial, self._mark) and passes:
+            self._loop.after(f"hunt {serial}", 0.05, lambda: self._hunt(serial, passes - 1))
+
+    def last_hunt(self) -> None:
+        """At the keeper's own end, when waiting hurts nobody: until nothing bears an ended worker's mark."""
+        for _ in range(100):
+            if not sum(straggling.kill_marked(serial, self._mark) for serial in self._hunted):
+                return
+            time.sleep(0.01)
+
+    def held(self) -> list[Message]:
+        """Those that run; one on its way to exec is told as Spawned soon."""
+        return [_held(worker) for worker in self.by_serial.values() if worker.report < 0]
+
+    def sender(self, pid: int) -> Worker | None:
+        """The worker in whose group or session that process is."""
+        for ask in (os.getpgid, os.getsid):
+            try:
+                leader = ask(pid)
+            except ProcessLookupError:
+                return None
+            if (worker := self.by_pid.get(leader)) and not worker.gone:
+                return worker
+        return None
+
+    def kill_all(self) -> None:
+        for worker in self.by_serial.values():
+            self.signal(worker.serial, "KILL", True)
+
+
+def _unknown() -> Message:
+    return {"code": None, "signal": None, "known": False, "oom": False}
+
+
+def _spawned(worker: Worker) -> Message:
+    record = worker.record
+    return {
+        "type": "Spawned",
+        "serial": worker.serial,
+        "pid": worker.pid,
+        "started": record["started"],
+        "started_wall": record["started_wall"],
+    }
+
+
+def _held(worker: Worker) -> Message:
+    record = worker.record
+    if "start_ticks" not in record:
+        # Off the path of a start, and safe: our own child keeps its number until it is reaped.
+        record["start_ticks"] = identity.start_ticks(worker.pid)
+    keys = ("serial", "name", "pid", "started", "started_wall", "start_ticks", "note")
+    return {key: record[key] for key in keys}
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name.removeprefix("SIG")
+    except ValueError:
+        return f"RTMIN+{number - signal.SIGRTMIN}" if number >= signal.SIGRTMIN else str(number)

@@ -1,0 +1,181 @@
+"""DIR/workers.jsonl: what is held and what ended, one line each, so that the next keeper knows what this one did.
+
+    {"head": BOOT_ID, "number": N}                   first line: the last number given to an exit
+    {"pid": P, "start_ticks": T, "serial": S, …}     a start, written by the child itself just before its exec,
+                                                     so that no program ever runs that is not on record
+    {"never": S}                                     that exec failed
+    {"end": S, "exit": {…Exited}}                    an end; kept until
+    {"ack": N}                                       the engine has journaled it
+    {"notified": S, "fields": {…}}                   what it told by sd_notify, merged, once it was READY
+    {"listen": NAME, "address": A, "inode": I}       a listening socket; {"unlisten": NAME}
+    {"engine": P, "start_ticks": T}
+
+A line begins with a newline too: what a full disk or a crash has torn then costs one line, never the next one.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from supervisor.keeper import limits
+from supervisor.keeper.protocol import Message
+
+Record = dict[str, Any]
+
+
+class Register:
+    """The records in memory, and their file; a file that cannot be written is tried again at the next occasion."""
+
+    def __init__(self, directory: str, boot: str, log: Callable[[str], None]) -> None:
+        self._path = os.path.join(directory, "workers.jsonl")
+        self.boot = boot
+        self._log = log
+        self._lines = 0
+        self.fd = -1
+        self.dirty = False
+        """The file lacks something that memory has."""
+        self.number = 0
+        self.live: dict[int, Record] = {}
+        self.exits: dict[int, Message] = {}
+        self.listening: dict[str, Record] = {}
+        self.engine: Record = {}
+        self.old_boot = False
+
+    def load(self) -> None:
+        """Reads what is left of an earlier keeper; raises OSError when the file is there and cannot be read."""
+        try:
+            with open(self._path, "rb") as file:
+                for line in file:
+                    self._take(line)
+        except FileNotFoundError:
+            pass
+        if self.old_boot:
+            self.listening, self.engine = {}, {}
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+            if isinstance(record, dict):
+                self._apply(record)
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            if line.strip():
+                self._log("workers.jsonl: a torn line was passed over")
+
+    def _apply(self, record: Record) -> None:
+        match record:
+            case {"head": boot, "number": int(number)}:
+                self.old_boot = boot != self.boot
+                self.number = max(self.number, number)
+            case {"pid": int(), "start_ticks": int(), "serial": int(serial), "boot": str(), "name": str()}:
+                self.live[serial] = record
+            case {"never": int(serial)}:
+                self.live.pop(serial, None)
+            case {"end": int(serial), "exit": {"number": int(number)} as told}:
+                self.live.pop(serial, None)
+                self.number = max(self.number, number)
+                self.exits[number] = told
+            case {"ack": int(number)}:
+                self.exits.pop(number, None)
+            case {"notified": int(serial), "fields": dict(fields)} if serial in self.live:
+                self.live[serial]["fields"] = fields
+            case {"listen": str(name)}:
+                self.listening[name] = record
+            case {"unlisten": str(name)}:
+                self.listening.pop(name, None)
+            case {"engine": int()}:
+                self.engine = record
+
+    def began(self, record: Record) -> None:
+        """The child has written its line; this is memory's side of it."""
+        self.live[record["serial"]] = record
+        self._lines += 1
+
+    def never(self, serial: int) -> None:
+        self.live.pop(serial, None)
+        self._write({"never": serial})
+
+    def next_exit(self, told: Message) -> Message:
+        """Numbers an exit and keeps it; `ended` then writes it, after the engine has heard."""
+        self.number += 1
+        told = {"type": "Exited", "number": self.number, **told}
+        self.exits[self.number] = told
+        if len(self.exits) > limits.EXITS:
+            del self.exits[next(iter(self.exits))]
+        return told
+
+    def ended(self, told: Message) -> None:
+        self.live.pop(told["serial"], None)
+        self._write({"end": told["serial"], "exit": told})
+
+    def acknowledged(self, number: int) -> None:
+        if self.exits.pop(number, None):
+            self._write({"ack": number})
+
+    def notified(self, serial: int, fields: dict[str, str]) -> None:
+        if record := self.live.get(serial):
+            record["fields"] = fields
+            self._write({"notified": serial, "fields": fields})
+
+    def listens(self, name: str, address: str, inode: int) -> None:
+        self.listening[name] = {"listen": name, "address": address, "inode": inode}
+        self._write(self.listening[name])
+
+    def listens_no_more(self, name: str) -> None:
+        if self.listening.pop(name, None):
+            self._write({"unlisten": name})
+
+    def engine_began(self, pid: int, ticks: int) -> None:
+        self.engine = {"engine": pid, "start_ticks": ticks}
+        self._write(self.engine)
+
+    @property
+    def wants_compacting(self) -> bool:
+        return self.dirty or self._lines > limits.RECORD_LINES + 4 * len(self.live)
+
+    def compact(self) -> None:
+        """Writes the file anew. Not while a child is on its way to exec: it may still write to the old one."""
+        records: list[Record] = [{"head": self.boot, "number": self.number}]
+        records += self.listening.values()
+        records += [self.engine] if self.engine else []
+        records += [{"end": told["serial"], "exit": told} for told in self.exits.values()]
+        for record in self.live.values():
+            records.append({key: value for key, value in record.items() if key != "fields"})
+            if "fields" in record:
+                records.append({"notified": record["serial"], "fields": record["fields"]})
+        new = self._path + ".new"
+        try:
+            fd = os.open(new, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                data = b"".join(line(record) for record in records)
+                if os.write(fd, data) < len(data):
+                    raise OSError("no space left on device")
+                os.rename(new, self._path)
+            except OSError:
+                os.close(fd)
+                raise
+        except OSError as error:
+            self.dirty = True
+            self._log(f"workers.jsonl: {error}; the records stay in memory, and it is tried again")
+            return
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd, self._lines, self.dirty = fd, 0, False
+
+    def forget_all(self) -> None:
+        """Nothing is held any more: the file goes, but for the numbers, which must never be given twice."""
+        self.live, self.listening, self.engine = {}, {}, {}
+        self.compact()
+
+    def _write(self, record: Record) -> None:
+        self._lines += 1
+        data = line(record)
+        try:
+            if os.write(self.fd, data) < len(data):
+                self.dirty = True
+        except OSError:
+            self.dirty = True
+
+
+def line(record: Record) -> bytes:
+    return b"\n" + json.dumps(record, separators=(",", ":")).encode() + b"\n"
