@@ -30,8 +30,8 @@ def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
     snapshot = mirror.snapshot
     if snapshot is None:
         return [_banner(mirror, mood) or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
-    first = _spread(_identity(snapshot, width), _right(mirror, snapshot, mood, width), width)
-    second = _host(mirror, snapshot, width)
+    first = _spread(_identity(snapshot, width), _right(snapshot, mood), width)
+    second = _host(snapshot, width)
     return [first, second, _banner(mirror, mood) or _work(snapshot) or _traffic(mirror, snapshot, width)]
 
 
@@ -44,12 +44,15 @@ def silent_for(mirror: Mirror, mood: Mood) -> float | None:
 
 
 def _spread(left: list[Span], right: list[Span], width: int) -> Line:
-    """Left and right on one line; of the right side only what fits, whole pieces from the end."""
-    used = sum(cell_len(text) for text, _ in left)
-    while right and used + sum(cell_len(text) for text, _ in right) > width:
-        right = right[1:]
-    gap = width - used - sum(cell_len(text) for text, _ in right)
-    return (*left, (" " * max(0, gap), "text"), *right)
+    """Left and right on one line; of the right side what fits, its last pieces given up first."""
+    used = _cells(left)
+    while right and used + _cells(right) > width:
+        right = right[:-1]
+    return (*left, (" " * max(0, width - used - _cells(right)), "text"), *right)
+
+
+def _cells(spans: list[Span]) -> int:
+    return sum(cell_len(text) for text, _ in spans)
 
 
 def _identity(snapshot: Snapshot, width: int) -> list[Span]:
@@ -74,14 +77,16 @@ def _identity(snapshot: Snapshot, width: int) -> list[Span]:
     return spans
 
 
-def _right(mirror: Mirror, snapshot: Snapshot, mood: Mood, width: int) -> list[Span]:
-    spans: list[Span] = [_proxy(proxy) for proxy in snapshot.proxies]
+def _right(snapshot: Snapshot, mood: Mood) -> list[Span]:
+    """What matters most comes first: the end is given up where room is short."""
+    spans: list[Span] = []
     if mood.read_only:
         spans.append((" READ-ONLY ", "chip"))
     if mood.paused:
         spans.append((" PAUSED ", "chip-warn"))
-    spans.append((f"  every {mood.interval:g}s", "dim"))
+    spans += [_proxy(proxy) for proxy in snapshot.proxies]
     spans.append((f"  {clock(snapshot.time)} ", "text"))
+    spans.append((f" every {mood.interval:g}s ", "dim"))
     return spans
 
 
@@ -91,23 +96,26 @@ def _proxy(proxy: ProxyRow) -> Span:
     return f"  {proxy.name} ✖ {duration(proxy.seen_seconds_ago)} old", "down"
 
 
-def _host(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
+def _host(snapshot: Snapshot, width: int) -> Line:
     host = snapshot.host
-    wide = 24 if width >= 100 else 10
+    wide = 24 if width >= 140 else 16 if width >= 100 else 6
     spans: list[Span] = [(" CPU ", "dim"), *_meter(host.cpu_percent, wide)]
-    spans += [(f" {number(host.cpu_percent):>5}", "text"), (f"% of {host.cpus} cores", "dim")]
+    spans += [(f" {number(host.cpu_percent):>4}", "text"), (f"% of {host.cpus} cores", "dim")]
     used = None
     if host.memory_total_bytes is not None and host.memory_available_bytes is not None:
         used = host.memory_total_bytes - host.memory_available_bytes
     share = 100 * used / host.memory_total_bytes if used is not None and host.memory_total_bytes else None
-    spans += [("   MEM ", "dim"), *_meter(share, wide)]
-    spans.append((f" {size(used):>5}/{size(host.memory_total_bytes)}", "text"))
-    if host.load:
-        spans += [("   LOAD ", "dim"), (" ".join(f"{one:.1f}" for one in host.load), "text")]
-    warnings = [w for pool in snapshot.pools for w in pool.warnings] + list(snapshot.warnings)
+    spans += [("  MEM ", "dim"), *_meter(share, wide)]
+    spans.append((f" {size(used)}/{size(host.memory_total_bytes)}", "text"))
+    warnings = [warning for pool in snapshot.pools for warning in pool.warnings] + list(snapshot.warnings)
     if warnings:
         more = f" (+{len(warnings) - 1})" if len(warnings) > 1 else ""
-        spans += [("  ", "text"), (f" ▲ {warnings[0]}{more} ", "chip-warn")]
+        room = max(12, width - _cells(spans) - 6 - len(more))
+        text = warnings[0] if len(warnings[0]) <= room else warnings[0][: room - 1] + "…"
+        spans += [("  ", "text"), (f" ▲ {text}{more} ", "chip-warn")]
+    if host.load:
+        load: list[Span] = [("  LOAD ", "dim"), (" ".join(f"{one:.1f}" for one in host.load), "text")]
+        spans += load if _cells(spans) + _cells(load) <= width else []
     return tuple(spans)
 
 

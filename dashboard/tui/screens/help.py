@@ -22,7 +22,7 @@ class HelpScreen(Page):
         return (" Keys ", "title"), ("  every key is a verb of `clusterctl` too; q never stops the cluster", "dim")
 
     def text(self, mirror: Mirror, width: int) -> Sequence[Line]:
-        columns = 3 if width >= 190 else 2 if width >= 110 else 1
+        columns = max(1, min(3, width // 65))
         return [*key_lines(self.keys, width, columns), (), *_legend()]
 
 

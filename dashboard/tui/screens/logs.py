@@ -54,7 +54,7 @@ class LogScreen(Screen[None]):
         self.foot = KeyLine(top.ink, id="foot")
         self.state = "reading"
         self._pending: list[str] = []
-        self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="log"):
@@ -65,12 +65,12 @@ class LogScreen(Screen[None]):
     def on_mount(self) -> None:
         self.view.focus()
         self.foot.set_keys([key for key in sorted(LOG_KEYS, key=lambda key: key.rank) if key.rank != 99])
-        self._task = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read())
         self.tell()
 
     def on_unmount(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
 
     async def _read(self) -> None:
         first = True

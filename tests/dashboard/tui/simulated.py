@@ -1,4 +1,4 @@
-"""A cluster that is not there: pictures that live, operations that go on, crashes, hostile names, and no process."""
+"""A cluster that is not there: living pictures, operations, crashes, hostile names, and no process."""
 
 import asyncio
 import math
@@ -128,8 +128,8 @@ class Simulated:
     async def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]:
         for line in self.log_lines.get(target, [f"INFO {target} says line {n}" for n in range(12)])[-lines:]:
             yield line
-        while follow:
-            await asyncio.sleep(3600)
+        if follow:
+            await asyncio.Event().wait()
 
     async def worker(self, id: str) -> dict[str, Any]:
         return {"id": id}

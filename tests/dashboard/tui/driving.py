@@ -1,0 +1,84 @@
+"""A screen under test, driven by keys, read as text."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from dashboard.tui.app import TopApp
+from dashboard.tui.screens.main import MainScreen
+from tests.dashboard.tui.simulated import Simulated
+
+
+class Driver:
+    def __init__(self, app: TopApp, pilot: Pilot[int], source: Simulated) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.source = source
+
+    @property
+    def main(self) -> MainScreen:
+        screen = self.app.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    def lines(self) -> list[str]:
+        """What stands on the terminal now."""
+        return [strip.text for strip in self.app.screen._compositor.render_strips()]
+
+    def text(self) -> str:
+        return "\n".join(self.lines())
+
+    async def press(self, *keys: str) -> None:
+        """As Pilot.press, without its wait of an animation for each key."""
+        for key in keys:
+            self.app.simulate_key(key)
+            await self.pilot._wait_for_screen()
+        await self.pilot.pause(0.005)
+
+    async def until(self, condition: Callable[[], bool], within: float = 5.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, self.text()
+            await self.pilot.pause(0.01)
+
+    async def see(self, *words: str) -> None:
+        await self.until(lambda: all(word in self.text() for word in words))
+
+    async def step(self, seconds: int = 1) -> None:
+        """Let the simulated time go on, and wait until the screen has it."""
+        self.source.step(seconds)
+        revision = self.source.second + 1
+        await self.until(
+            lambda: self.app.mirror.snapshot is not None and self.app.mirror.snapshot.revision == revision
+        )
+        await self.pilot.pause()
+
+    @property
+    def revision(self) -> int:
+        snapshot = self.app.mirror.snapshot
+        return snapshot.revision if snapshot else 0
+
+    def changes(self) -> list[tuple[str, str, dict[str, object]]]:
+        """Requests that were more than a question for the plan."""
+        return [(method, path, body) for method, path, body, dry in self.source.asked if not dry]
+
+
+@asynccontextmanager
+async def screen(
+    source: Simulated | None = None,
+    size: tuple[int, int] = (120, 40),
+    *,
+    read_only: bool = False,
+    ascii: bool = False,
+) -> AsyncIterator[Driver]:
+    source = source or Simulated()
+    app = TopApp(source, read_only=read_only, ascii_only=ascii)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        driver = Driver(app, pilot, source)
+        await driver.until(lambda: app.mirror.snapshot is not None and bool(driver.main.worker_table.order))
+        await pilot.pause()
+        yield driver
+        await asyncio.sleep(0)

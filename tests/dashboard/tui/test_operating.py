@@ -1,0 +1,141 @@
+"""An operator changes the cluster: nothing is sent before they agree, and what is sent is what was shown."""
+
+from dashboard.answers import Refused
+from dashboard.tui.screens.confirm import ConfirmScreen
+from tests.dashboard.tui.driving import screen
+from tests.dashboard.tui.simulated import Simulated
+
+
+async def test_a_drain_is_asked_for_shown_with_numbers_and_sent_once() -> None:
+    async with screen() as s:
+        await s.press("d")
+        await s.see("Drain lb/web/web.0?", "2 in flight", "left after this: 2 of 3", "$ clusterctl drain web.0")
+        await s.see("would wait until nothing is in flight")
+        assert s.changes() == []
+        await s.press("enter")
+        await s.until(lambda: bool(s.changes()))
+        assert s.changes() == [("PATCH", "/v1/backends/lb/web/web.0", {"rotation": "drain"})]
+        await s.step()
+        await s.see("◐ drain")
+
+
+async def test_escape_sends_nothing() -> None:
+    async with screen() as s:
+        for key in ("d", "r", "x", "R", "m", "plus"):
+            await s.press(key, "escape")
+        assert s.changes() == []
+
+
+async def test_the_last_ready_backend_needs_an_explicit_yes_because_enter_cancels() -> None:
+    async with screen(Simulated(web=1)) as s:
+        await s.press("d")
+        await s.see("the last ready backend", "--yes")
+        await s.press("enter")
+        assert s.changes() == []
+        await s.press("d", "y")
+        await s.until(lambda: bool(s.changes()))
+        assert s.changes()[0][2] == {"rotation": "drain", "yes": True}
+
+
+async def test_a_change_goes_for_every_marked_row() -> None:
+    async with screen() as s:
+        await s.press("space", "space")
+        await s.see("2 marked")
+        await s.press("d")
+        await s.see("Drain 2 backends?", "left after this: 1 of 3")
+        await s.press("y")
+        await s.until(lambda: len(s.changes()) == 2)
+        assert [path for _, path, _ in s.changes()] == ["/v1/backends/lb/web/web.0", "/v1/backends/lb/web/web.1"]
+        await s.until(lambda: not s.main.worker_table.marks)
+
+
+async def test_plus_stages_one_worker_more_and_digits_set_any_number() -> None:
+    async with screen() as s:
+        await s.press("plus")
+        await s.see("Scale web", "→", "clusterctl scale web=4")
+        await s.press("plus")
+        await s.see("clusterctl scale web=5", "5 workers on 2 cores")
+        await s.press("1", "2", "backspace", "6")
+        await s.see("clusterctl scale web=16")
+        await s.press("enter")
+        await s.until(lambda: bool(s.changes()))
+        assert s.changes() == [("PATCH", "/v1/pools/web", {"desired": 16})]
+
+
+async def test_minus_says_which_workers_leave() -> None:
+    async with screen() as s:
+        await s.press("minus")
+        await s.see("clusterctl scale web=2", "highest slots go first: web.2")
+
+
+async def test_a_rolling_restart_opens_the_page_of_its_operation_and_escape_leaves_it_running() -> None:
+    async with screen() as s:
+        await s.press("R", "y")
+        await s.until(lambda: ("POST", "/v1/pools/web/rollouts", {}) in s.changes())
+        await s.step()
+        await s.see("Operation", "leave it running", "asked by uid 0")
+        await s.press("escape")
+        await s.see("Workers 5", "draining web.0: 2 in flight")
+
+
+async def test_how_an_operation_ended_is_said() -> None:
+    async with screen() as s:
+        await s.press("r", "y")
+        await s.until(lambda: bool(s.changes()))
+        await s.step()
+        s.source.end("op-1", "failed", "web.0 did not get ready in 60 s")
+        await s.step()
+        await s.see("did not get ready in 60 s")
+
+
+async def test_a_refusal_is_said_in_the_engines_words_and_never_as_markup() -> None:
+    source = Simulated()
+    async with screen(source) as s:
+        await s.press("r")
+        source.refusal = Refused(409, "conflict", "op-7 [red]holds[/red] web")
+        await s.press("y")
+        await s.see("refused: op-7 [red]holds[/red] web")
+
+
+async def test_what_the_proxy_cannot_do_is_not_offered_and_says_why_when_asked_for() -> None:
+    async with screen(Simulated(capabilities=("add",))) as s:
+        foot = s.lines()[-1]
+        assert "Drain" not in foot
+        assert "Maint" not in foot
+        await s.press("d")
+        await s.see("lb (haproxy) cannot do drain")
+        assert s.source.asked == []
+
+
+async def test_a_worker_without_backend_cannot_be_drained() -> None:
+    async with screen() as s:
+        await s.press("end", "d")
+        await s.see("no backend is chosen")
+
+
+async def test_with_read_only_no_key_changes_anything() -> None:
+    async with screen(read_only=True) as s:
+        await s.see("READ-ONLY")
+        for key in ("d", "u", "m", "r", "R", "x", "X", "S", "plus", "minus", "s", "z", "A"):
+            await s.press(key)
+            assert not isinstance(s.app.screen, ConfirmScreen)
+        await s.press("colon", *"scale", "space", *"web=9", "enter")
+        await s.see("read-only")
+        assert s.source.asked == []
+
+
+async def test_the_palette_takes_the_same_words_as_the_command_line() -> None:
+    async with screen() as s:
+        await s.press("colon", *"dra", "tab", *"web.1", "enter")
+        await s.see("Drain lb/web/web.1?")
+        await s.press("escape", "colon", *"scale", "space", *"web=+2", "enter")
+        await s.see("clusterctl scale web=5")
+        await s.press("y")
+        await s.until(lambda: bool(s.changes()))
+        assert s.changes() == [("PATCH", "/v1/pools/web", {"desired": 5})]
+
+
+async def test_the_palette_says_what_it_does_not_understand() -> None:
+    async with screen() as s:
+        await s.press("colon", *"scael", "enter")
+        await s.see("no verb 'scael'; did you mean scale?")
