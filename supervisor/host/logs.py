@@ -13,7 +13,6 @@ A shared lock (flock) on the live file is held while reading, an exclusive one w
 """
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -119,6 +118,8 @@ def _can_collapse(path: str, block: int) -> bool:
 
 def _fallocate(fd: int, mode: int, length: int) -> int:
     """0, or the errno."""
+    import ctypes  # 4 ms, and only when a log is rotated
+
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "fallocate"):
         return errno.ENOSYS

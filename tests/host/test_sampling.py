@@ -86,9 +86,9 @@ def test_a_worker_that_burns_thirty_percent_shows_it_within_five_points(
     assert sample.cpu_percent == pytest.approx(share, abs=5)
 
 
-def test_two_busy_threads_show_up_to_two_hundred_percent(reader: Reader, burner: Callable[..., Burner]) -> None:
+def test_busy_threads_add_up(reader: Reader, burner: Callable[..., Burner]) -> None:
     share, sample = measure(reader, burner("burn", "2", "1.0"), 0.8)
-    assert share > 100
+    # 200 on a machine with two idle cores; elsewhere whatever the threads got, by their own account.
     assert sample.cpu_percent == pytest.approx(share, rel=0.08)
     assert sample.threads == 3
 
@@ -176,6 +176,17 @@ def test_engine_and_keeper_are_added_up_without_their_children() -> None:
     share, _ = own.read()
     assert share is not None
     own.close()
+
+
+def test_psutil_is_not_loaded_where_proc_tells_all() -> None:
+    program = (
+        "import sys, supervisor.host.probing as _, supervisor.host.following as _\n"
+        "from supervisor.host.machine import HostReader\n"
+        "from supervisor.host.sampling import Sampler\n"
+        "HostReader().read(), Sampler().sample({1: 1})\n"
+        "assert not {'psutil', 'ctypes'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def stat(own: int, reaped: int = 0, start: int = 1) -> Stat:
