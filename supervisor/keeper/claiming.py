@@ -5,7 +5,9 @@ import os
 import stat
 import time
 
-from supervisor.keeper import limits
+from supervisor.keeper import identity, limits
+
+LOCK_TRIES = 25
 
 
 class Refused(Exception):
@@ -29,13 +31,23 @@ def claim(directory: str) -> int:
         lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Refused(f"{directory}: {error.strerror}; nothing was started", 2) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(lock, 32).decode("ascii", "replace").strip() or "unknown"
-        raise Refused(f"{directory}: held by another keeper, pid {holder}; nothing was started", 5) from None
+    _lock(directory, lock)
     write_pid(lock, os.getpid())
     return lock
+
+
+def _lock(directory: str, lock: int) -> None:
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            if holder.isdecimal() and identity.start_ticks(int(holder)):
+                break
+            # No keeper lives: a verb is just looking whether one does, or a child is on its way to exec.
+            time.sleep(0.02)
+    raise Refused(f"{directory}: held by another keeper, pid {holder or 'unknown'}; nothing was started", 5)
 
 
 def write_pid(lock: int, pid: int | None) -> None:

@@ -217,7 +217,7 @@ class Holder:
             time.sleep(0.01)
 
     def held(self) -> list[Message]:
-        """Those that run; one on its way to exec is told as Spawned soon."""
+        """Those that run; one that hangs on its way to exec is told as Spawned if it ever arrives."""
         return [_held(worker) for worker in self.by_serial.values() if worker.report < 0]
 
     def sender(self, pid: int) -> Worker | None:

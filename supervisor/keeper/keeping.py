@@ -115,14 +115,19 @@ class Keeper:
                 self._log(f"engine asked what this keeper does not know: {str(message)[:200]}; ignored")
         self._compact_if_needed()
 
-    def _tell_held(self) -> None:
+    def _tell_held(self, tries: int = 100) -> None:
+        if not self._holder.settled and tries:
+            # An earlier engine's launch is about to be a process, or not: the answer is to be final.
+            self._loop.after("held", 0.01, lambda: self._tell_held(tries - 1))
+            return
         self._engine.attentive = True
-        self._engine.tell({"type": "Held", "workers": self._holder.held()})
         for told in self._register.exits.values():
             self._engine.tell(told)
         for worker in self._holder.by_serial.values():
             if worker.fields:
                 self._engine.tell(_notified(worker.serial, worker.pid, worker.fields))
+        # Last, so that whoever has this answer has heard all that happened before.
+        self._engine.tell({"type": "Held", "workers": self._holder.held()})
         if self._terminating:
             self._engine.tell({"type": "Terminate"})
 
@@ -145,8 +150,8 @@ class Keeper:
     # What the keeper tells.
 
     def _tell(self, message: Message) -> None:
-        # An exit is told after `held` to those who have not asked yet.
-        if self._engine.attentive or message["type"] != "Exited":
+        # Whoever has not asked `held` yet gets it all with the answer.
+        if self._engine.attentive:
             self._engine.tell(message)
 
     def _notified(self, pid: int, uid: int, fields: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 The engine asks:
 
-    {"type": "held"}                       answered by Held; then Exited and Notified still unheard are told
+    {"type": "held"}                       Exited and Notified that are not heard yet are told, then Held
     {"type": "spawn", …Launch}             answered by Spawned or SpawnFailed
     {"type": "signal", "serial": 7, "signal": "TERM", "group": true}
     {"type": "ack", "number": 12}          the Exited of that number is journaled
@@ -17,7 +17,7 @@ The keeper tells, with the keys of supervisor/model/launch.py:
     {"type": "Exited", …}                  {"type": "Notified", …}      {"type": "Terminate"}
     {"type": "ReloadAsked"}                {"type": "Listening", "request": 1, "why": null}
 
-Exited and Notified are not told before the engine asked `held`, so that it hears nothing twice.
+Nothing is told before the engine asked `held`, so that it hears nothing twice and nothing of its predecessor's.
 Unknown types are ignored by both, so that an engine may be newer than its keeper.
 """
 

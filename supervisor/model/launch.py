@@ -82,4 +82,12 @@ class KeeperLost(Struct, frozen=True, kw_only=True, tag=True):
     why: str
 
 
-Told = Spawned | SpawnFailed | Exited | Notified | KeeperLost
+class Terminate(Struct, frozen=True, kw_only=True, tag=True):
+    """The keeper got SIGTERM or SIGINT: the cluster is to go down gracefully."""
+
+
+class ReloadAsked(Struct, frozen=True, kw_only=True, tag=True):
+    """The keeper got SIGHUP: the configuration is to be read again."""
+
+
+Told = Spawned | SpawnFailed | Exited | Notified | KeeperLost | Terminate | ReloadAsked
