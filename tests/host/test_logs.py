@@ -139,8 +139,9 @@ def test_two_writers_at_full_speed_lose_no_line_over_many_rotations(log: str) ->
         writers = [subprocess.Popen([sys.executable, "-c", FLOOD, log, str(count)]) for _ in range(2)]
         ended = False
         while not ended:
-            ended = all(writer.poll() == 0 for writer in writers)
+            ended = all(writer.poll() is not None for writer in writers)
             rotations += rotate(log, LogSpec(max_bytes=200_000, keep=keep))
+        assert [writer.returncode for writer in writers] == [0, 0]
     assert turns <= rotations < keep
     expected = [b"%d %s" % (n, b"x" * (n * 37 % 400)) for n in range(count)]
     assert sorted(everything(log, keep)) == sorted(expected * 2 * turns)
