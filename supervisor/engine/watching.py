@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from supervisor.engine.ledger import Ledger, ProxyState
-from supervisor.host.logs import LogMatcher, rotate
+from supervisor.host.following import LogMatcher
+from supervisor.host.logs import rotate
 from supervisor.host.machine import HostReader
 from supervisor.host.probing import ask
 from supervisor.host.sampling import OwnUsage, Sampler
