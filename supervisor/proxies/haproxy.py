@@ -14,14 +14,13 @@ from supervisor.model.spec import ProxySpec
 from supervisor.model.text import clean
 from supervisor.proxies import embedded_text, haproxy_plan, haproxy_read, haproxy_text
 from supervisor.proxies.established import count_established
-from supervisor.proxies.haproxy_plan import Add, Delete, Move, Turn
+from supervisor.proxies.haproxy_hands import Hands
 from supervisor.proxies.haproxy_socket import ask
 
 _ALL: tuple[Capability, ...] = ("drain", "maint", "weight", "add", "remove", "in_flight")
 _OLD: tuple[Capability, ...] = ("drain", "maint", "weight", "in_flight")
 _WATCH: tuple[Capability, ...] = ("in_flight",)
 _ADDS_SINCE = (2, 6)
-_COOKIE_SINCE = (2, 8)
 _LINGER = 600.0
 """Seconds after a reload in which the old process is still asked for, when it lives."""
 
@@ -69,13 +68,16 @@ class HAProxy:
         """
         async with self._converging:
             said: list[str] = []
-            _, (upstream,), seats = await self._read(want.upstream)
+            info, (upstream,), seats = await self._read(want.upstream)
+            hands = Hands(self._ask, self.spec, info.release, None if "add" in self._capabilities else self.limited)
             if steps := haproxy_plan.leaving(upstream.backends, want):
                 for step in steps:
-                    await self._leave(want.upstream, step, said)
+                    if await hands.take_out(want.upstream, step):
+                        said.append(haproxy_plan.said(want.upstream, step))
                 _, (upstream,), seats = await self._read(want.upstream)
+            marks = {seat.number for seat in seats.get(want.upstream, {}).values() if seat.marked}
             for coming in haproxy_plan.coming(upstream.backends, want):
-                await self._come(upstream, coming, seats)
+                await hands.bring_in(want.upstream, coming, marks)
                 said.append(haproxy_plan.said(want.upstream, coming))
             return tuple(said)
 
@@ -146,61 +148,6 @@ class HAProxy:
         return tuple(
             replace(u, backends=tuple(_at_least(b, open_to[b.address]) for b in u.backends)) for u in upstreams
         )
-
-    async def _leave(self, upstream: str, step: Turn | Delete, said: list[str]) -> None:
-        match step:
-            case Turn(server, _, to):
-                await self._change(haproxy_text.set_rotation(upstream, server, to))
-            case Delete(server):
-                command = haproxy_text.delete_server(upstream, server)
-                why = haproxy_text.refusal(command, await self._ask(command))
-                if why is not None:
-                    if haproxy_text.still_used(why):
-                        return
-                    raise self._refused(command, why)
-        said.append(haproxy_plan.said(upstream, step))
-
-    async def _come(self, upstream: Upstream, step: Turn | Add | Move, seats: haproxy_read.Seats) -> None:
-        match step:
-            case Turn(server, _, to):
-                await self._change(haproxy_text.set_rotation(upstream.name, server, to))
-            case Add(server, address, rotation):
-                await self._add(upstream, server, address, seats)
-                await self._open(upstream.name, server, rotation)
-            case Move(server, address, rotation):
-                await self._change(haproxy_text.set_address(upstream.name, server, address))
-                await self._open(upstream.name, server, rotation)
-
-    async def _add(self, upstream: Upstream, server: str, address: str, seats: haproxy_read.Seats) -> None:
-        if "add" not in self._capabilities:
-            raise ProxyRefused(f"cannot add {server} ({address}): {self.limited}")
-        mark: int | None = None
-        if not self.spec.embedded:
-            here = seats.setdefault(upstream.name, {})
-            used = [seat.number for seat in here.values() if seat.marked]
-            mark = max(used, default=haproxy_text.OURS_FROM) + 1
-            here[server] = haproxy_read.Seat(address, 0, mark)
-        release = self._info.release if self._info else (0, 0)
-        cookie = release >= _COOKIE_SINCE  # 2.6 refuses it: such servers serve, and nobody sticks to them
-        await self._change(
-            haproxy_text.add_server(upstream.name, server, address, self.spec.check, mark=mark, cookie=cookie)
-        )
-
-    async def _open(self, upstream: str, server: str, rotation: Rotation) -> None:
-        """Checks first, then the rotation: the other way round there is traffic with `no check`."""
-        await self._change(haproxy_text.enable_health(upstream, server))
-        if rotation is not Rotation.MAINT:
-            await self._change(haproxy_text.set_rotation(upstream, server, rotation))
-
-    async def _change(self, command: str) -> None:
-        if why := haproxy_text.refusal(command, await self._ask(command)):
-            raise self._refused(command, why)
-
-    def _refused(self, command: str, why: str) -> ProxyRefused:
-        if haproxy_text.denied(why):
-            self._capabilities = _WATCH
-            why = "permission denied: changes need `level admin` on its stats socket"
-        return ProxyRefused(f"`{command}`: {why}")
 
     async def _ask(self, line: str) -> str:
         try:

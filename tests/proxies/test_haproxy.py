@@ -132,7 +132,10 @@ async def test_a_server_held_by_a_clients_connection_is_a_tombstone_whose_place_
         kind = f"given to {four.address} (ready)" if lingers else f"added ({four.address}, ready)"
         assert said == (f"app/web.0: {kind}",)
         await until(lambda: is_up(rig, "web.0"), "the new worker under the old name is up")
-        assert await client.get() == (200, "four"), "the same client's next request"
+        status, served_by = await client.get()
+        # 2.6 deletes under the session, which may then use its old connection for the server that has the memory.
+        assert status == 200
+        assert served_by == "four" or not lingers
         await client.close()
 
         async def gone() -> bool:
@@ -176,9 +179,23 @@ async def test_a_socket_with_fewer_rights_is_watched_and_says_why_it_is_not_oper
         await proxy.converge(want(("s1", rig.one, Rotation.MAINT)))
 
 
+def thread_state(pid: int, task: str) -> str:
+    return Path(f"/proc/{pid}/task/{task}/stat").read_text().rpartition(") ")[2][0]
+
+
+async def stop(pid: int) -> None:
+    """SIGSTOP, and wait until every thread has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+
+    async def stopped() -> bool:
+        return all(thread_state(pid, task) == "T" for task in os.listdir(f"/proc/{pid}/task"))
+
+    await until(stopped, f"{pid} is stopped")
+
+
 async def test_a_stopped_haproxy_is_unreachable_in_time_and_comes_back_by_itself(rig: Rig) -> None:
     await rig.proxy.observe()
-    os.kill(rig.process.pid, signal.SIGSTOP)
+    await stop(rig.process.pid)
     try:
         with pytest.raises(ProxyUnreachable, match=f"process {rig.process.pid} is stopped"):
             async with asyncio.timeout(2.0):
@@ -204,7 +221,7 @@ def fill(path: str, taken: list[socket.socket]) -> None:
 async def test_a_haproxy_whose_connections_are_all_taken_is_called_busy(rig: Rig) -> None:
     # Stopped too, so that it cannot take from the queue what it has room for: 10 are served, 10 and one wait.
     taken: list[socket.socket] = []
-    os.kill(rig.process.pid, signal.SIGSTOP)
+    await stop(rig.process.pid)
     try:
         fill(f"{rig.directory}/admin.sock", taken)
         with pytest.raises(ProxyUnreachable, match="busy: all connections"):
