@@ -1,0 +1,54 @@
+# What a person, and continuous integration, does with this repository. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Programs that the tests run beside ours; .ci/packages installs them where it may. Node is not needed.
+PROGRAMS := haproxy openssl tmux
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format clean
+
+help:
+	@echo 'make demo    a living cluster on one screen; quitting leaves nothing behind'
+	@echo 'make test    everything: check, and tests on real processes and a real HAProxy'
+	@echo 'make check   format, lint, types, house rules and unit tests; no system packages needed'
+	@echo 'make bench   the benchmarks, one after the other'
+	@echo 'make format  writes the source as `make check` wants it'
+	@echo 'make clean   removes what the others made'
+
+# The stamp is newer than pyproject.toml once its dependencies are installed.
+$(INSTALLED): pyproject.toml .ci/environment.py
+	$(PYTHON) .ci/environment.py $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/clusterctl demo
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m 'not real'
+
+test: $(INSTALLED)
+	.ci/packages $(PROGRAMS)
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+bench: $(INSTALLED)
+	@set -e; for program in tests/benchmarks/[!_]*.py; do \
+		name=$$(basename "$$program" .py); \
+		echo "== $$name"; \
+		$(BIN)/python -m "tests.benchmarks.$$name"; \
+	done
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
