@@ -1,6 +1,7 @@
 """The question before a change: exact targets, what is left, the engine's plan, the same as a verb."""
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -19,6 +20,8 @@ from supervisor.model.text import clean
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
+SEEN = 0.15
+"""Seconds that a question stands before it can be answered: no key typed ahead is taken for a yes."""
 PLAN_WITHIN = 2.0
 """Seconds for the engine to tell its plan; the question does not wait for it."""
 
@@ -40,12 +43,14 @@ class ConfirmScreen(Dialog[Intent | None]):
         """Whether the button that does it is lit, and not Cancel."""
         self._plan: tuple[Line, ...] = ()
         self._planning: asyncio.Task[None] | None = None
+        self._since: float | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="-grave" if self.intent.grave else ""):
             yield self.body
 
     def on_mount(self) -> None:
+        self._since = time.monotonic()
         self.query_one("#box").border_title = Content(clean(self.intent.title, 70) or "?")
         self.tell()
         self.ask_plan()
@@ -98,6 +103,8 @@ class ConfirmScreen(Dialog[Intent | None]):
         self.action_answer(self.lit)
 
     def action_answer(self, yes: bool) -> None:
+        if self._since is None or (yes and time.monotonic() - self._since < SEEN):
+            return
         self.dismiss(self.intent if yes else None)
 
 

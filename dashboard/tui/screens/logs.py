@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -109,6 +110,14 @@ class LogScreen(Screen[None]):
             self.tell()
         else:
             self.dismiss(None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a word is typed, keys are letters."""
+        return action == "back" or not self.query(Input)
+
+    def on_key(self, event: events.Key) -> None:
+        if self.query(Input) and event.is_printable and event.character:
+            self.query_one(Input).insert_text_at_cursor(event.character)
 
     def action_search(self) -> None:
         if not self.query(Input):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -71,6 +72,10 @@ class MainScreen(Operating):
         self.foot = KeyLine(ink, id="foot")
         self.tail = Tail(top.source, self.show_details)
         self.filter = ""
+        self._filtered: Where = "workers"
+        """The table that had the focus before the filter's box."""
+        self._typing = False
+        """The box was asked for and does not have the focus yet."""
 
     def compose(self) -> ComposeResult:
         yield self.top.ink
@@ -267,8 +272,20 @@ class MainScreen(Operating):
 
     # Finding
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While the filter is typed, keys are letters, from the first one on."""
+        return action == "back" or not (self._typing or isinstance(self.focused, Input))
+
+    def on_key(self, event: events.Key) -> None:
+        if self._typing and event.is_printable and event.character:
+            self.query_one("#filter", Input).insert_text_at_cursor(event.character)
+
+    def on_descendant_focus(self) -> None:
+        self._typing = False
+
     def action_filter(self) -> None:
         if not self.query("#filter"):
+            self._typing = True
             box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
             box.cursor_blink = False
             self._filtered = self.where
@@ -293,8 +310,6 @@ class MainScreen(Operating):
     def _close_filter(self) -> None:
         self.query("#filter").remove()
         self.focus_table(self._filtered)
-
-    _filtered: Where = "workers"
 
     def action_back(self) -> None:
         """One step back: the box, then the filter, then the marks, then the other pane."""

@@ -32,7 +32,10 @@ PAGE_KEYS: tuple[Key, ...] = (
 
 
 def bindings(keys: Sequence[Key]) -> list[BindingType]:
-    return [Binding(key.keys, key.action, key.label, show=False) for key in keys]
+    """With priority: the application then does one key after the other. Without, keys typed ahead would still
+    reach the table after the first of them has opened a dialog.
+    """
+    return [Binding(key.keys, key.action, key.label, show=False, priority=True) for key in keys]
 
 
 class Page(Screen[None]):

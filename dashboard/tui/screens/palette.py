@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -45,6 +46,11 @@ class PaletteScreen(Dialog[Intent | Local | None]):
         self.input.cursor_blink = False
         self.input.focus()
         self.tell()
+
+    def on_key(self, event: events.Key) -> None:
+        """What was typed before the box was there."""
+        if event.is_printable and event.character:
+            self.input.insert_text_at_cursor(event.character)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.chosen, self.error = 0, ""

@@ -5,11 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from textual import events
 from textual.pilot import Pilot
 
 from dashboard.tui.app import TopApp
 from dashboard.tui.screens.main import MainScreen
 from tests.dashboard.tui.simulated import Simulated
+
+_NAMES = {" ": "space", "=": "equals_sign", "+": "plus", ".": "full_stop", ":": "colon", ">": "greater_than_sign"}
+_CHARACTERS = {name: character for character, name in _NAMES.items()}
 
 
 class Driver:
@@ -32,11 +36,23 @@ class Driver:
         return "\n".join(self.lines())
 
     async def press(self, *keys: str) -> None:
-        """As Pilot.press, without its wait of an animation for each key."""
+        """Keys as a person presses them: the next one when the screen has taken the last."""
         for key in keys:
-            self.app.simulate_key(key)
+            self._post(key)
             await self.pilot._wait_for_screen()
+            await self.until(lambda: self.app.screen.is_mounted)
         await self.pilot.pause(0.005)
+
+    async def type_ahead(self, *keys: str) -> None:
+        """Keys that arrive all at once, as over a slow line or by a paste."""
+        for key in keys:
+            self._post(key)
+        await self.pilot.pause(0.05)
+
+    def _post(self, key: str) -> None:
+        name = _NAMES.get(key, key)
+        character = key if len(key) == 1 else _CHARACTERS.get(key)
+        self.app.post_message(events.Key(name, character))
 
     async def until(self, condition: Callable[[], bool], within: float = 5.0) -> None:
         deadline = time.monotonic() + within

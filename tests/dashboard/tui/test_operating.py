@@ -1,6 +1,9 @@
 """An operator changes the cluster: nothing is sent before they agree, and what is sent is what was shown."""
 
+import pytest
+
 from dashboard.answers import Refused
+from dashboard.tui.screens import confirm
 from dashboard.tui.screens.confirm import ConfirmScreen
 from tests.dashboard.tui.driving import screen
 from tests.dashboard.tui.simulated import Simulated
@@ -139,3 +142,20 @@ async def test_the_palette_says_what_it_does_not_understand() -> None:
     async with screen() as s:
         await s.press("colon", *"scael", "enter")
         await s.see("no verb 'scael'; did you mean scale?")
+
+
+async def test_keys_typed_ahead_neither_answer_a_question_nor_reach_the_table_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(confirm, "SEEN", 0.15)
+    async with screen() as s:
+        await s.type_ahead("x", "y", "y")
+        await s.see("Stop web.0?")
+        assert s.changes() == []
+        await s.press("escape")
+        await s.type_ahead("colon", *"restart web.1", "enter")
+        await s.see("Restart web.1?")
+        await s.press("escape")
+        await s.type_ahead("slash", *"xyjobs")
+        await s.see("Workers 0/5")
+        assert s.changes() == []
