@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -42,6 +43,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--config", required=True)
     parser.add_argument("--state-dir", required=True)
     options = parser.parse_args(arguments)
+    # The sampler keeps a descriptor for each process; workers get theirs from the keeper, not from us.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # A Ctrl-C in the terminal is for the keeper, which tells us to go down in good order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -16,30 +16,51 @@ RETRY_REMOVAL = 5.0
 """Seconds until a backend that could not be removed yet is tried again."""
 
 
-def converge_pool(ledger: Ledger, changes: list[Converge], pool: Pool, now: float) -> list[float]:
-    """Add what the pool's proxy is to be told, if anything; returns when to look again."""
-    traffic = pool.spec.traffic
-    state = ledger.proxies.get(traffic.proxy) if traffic else None
-    upstream = state.upstreams.get(traffic.upstream) if state and traffic else None
-    if traffic is None or state is None or upstream is None:
-        return []
-    wanted = want(pool, ledger.workers_of(pool.name), ledger.asked_in(pool), upstream)
-    return tell(state, changes, wanted, upstream, pool.name, now) if wanted else []
-
-
-def converge_others(ledger: Ledger, changes: list[Converge], now: float) -> list[float]:
-    """Rotations that operators asked for backends that no worker of ours fills."""
+def converge_upstreams(ledger: Ledger, changes: list[Converge], now: float, pools: set[str]) -> list[float]:
+    """Add what proxies are to be told of the upstreams that these pools touch; returns when to look again."""
     wakes: list[float] = []
     for proxy, state in ledger.proxies.items():
         for upstream in state.upstreams.values():
-            members = other_members(ledger, proxy, upstream)
-            if members:
-                wanted = Want(upstream=upstream.name, members=members)
-                wakes += tell(state, changes, wanted, upstream, "", now)
+            behind = pools_of(ledger, proxy, upstream.name)
+            others = other_members(ledger, proxy, upstream)
+            if not others and pools.isdisjoint(pool.name for pool in behind):
+                continue
+            wanted = joint_want(ledger, upstream, behind, others)
+            if wanted is not None:
+                owner = behind[0].name if behind else ""
+                wakes += tell(state, changes, wanted, upstream, owner, now)
     return wakes
 
 
+def pools_of(ledger: Ledger, proxy: str, upstream: str) -> list[Pool]:
+    return [
+        pool
+        for pool in ledger.pools.values()
+        if pool.spec.traffic and (pool.spec.traffic.proxy, pool.spec.traffic.upstream) == (proxy, upstream)
+    ]
+
+
+def joint_want(
+    ledger: Ledger, upstream: Upstream, pools: list[Pool], others: tuple[Member, ...] = ()
+) -> Want | None:
+    """What one upstream should hold, for all the pools behind it: an embedded proxy drops what is not listed."""
+    wants = [
+        wanted
+        for pool in pools
+        if (wanted := want(pool, ledger.workers_of(pool.name), ledger.asked_in(pool), upstream)) is not None
+    ]
+    members = tuple(member for wanted in wants for member in wanted.members) + others
+    held = {member.address for member in members}
+    remove = {address for wanted in wants for address in wanted.remove} - held
+    if not wants and not members:
+        return None
+    return Want(upstream=upstream.name, members=members, remove=tuple(sorted(remove)))
+
+
 def other_members(ledger: Ledger, proxy: str, upstream: Upstream) -> tuple[Member, ...]:
+    """Rotations that operators asked for backends which no worker of ours fills; an embedded proxy has none."""
+    if ledger.proxies[proxy].spec.embedded:
+        return ()
     readied = {
         operation.request.target
         for operation in ledger.operations.values()
@@ -65,13 +86,13 @@ def tell(
     """One conversation with an upstream at a time, and none with a proxy that does not answer."""
     if not state.reachable or upstream.name in state.converging:
         return []
-    memo = state.memos.get((upstream.name, owner))
+    memo = state.memos.get(upstream.name)
     wake = waits_until(memo, wanted, upstream, state.read[upstream.name], now)
     if wake is not None:
         return [wake] if wake > now else []
     state.converging.add(upstream.name)
     failed = memo.failed if memo else None
-    state.memos[upstream.name, owner] = (
+    state.memos[upstream.name] = (
         Memo(want=wanted, at=now, failed=failed) if memo is None else replace(memo, want=wanted, at=now)
     )
     changes.append(Converge(proxy=state.spec.name, owner=owner, want=wanted))

@@ -2,10 +2,10 @@
 
 import os
 
-from supervisor.core.rotation import want
+from supervisor.engine.converging import joint_want, pools_of
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.programs import proxy_pool
-from supervisor.model.backends import Want
+from supervisor.model.backends import Upstream, Want
 from supervisor.model.errors import ProxyError
 from supervisor.model.pools import Pool
 from supervisor.model.spec import PoolSpec, ProxySpec
@@ -17,21 +17,19 @@ def runtime_dir(ledger: Ledger, proxy: str) -> str:
 
 
 def wants_of(ledger: Ledger, proxy: ProxySpec) -> list[Want]:
-    """What each upstream of an embedded proxy should hold now: one upstream for each pool behind it."""
-    wants: dict[str, Want] = {}
-    for pool in ledger.pools.values():
-        traffic = pool.spec.traffic
-        if traffic is None or traffic.proxy != proxy.name or pool.leaving:
-            continue
-        state = ledger.proxies.get(proxy.name)
-        upstream = state.upstreams.get(traffic.upstream) if state else None
-        mine = want(pool, ledger.workers_of(pool.name), ledger.asked_in(pool), upstream)
-        if mine is None:
-            continue
-        before = wants.get(mine.upstream)
-        members = (*before.members, *mine.members) if before else mine.members
-        wants[mine.upstream] = Want(upstream=mine.upstream, members=members)
-    return list(wants.values())
+    """What each upstream of an embedded proxy should hold now; one that no pool is behind is not there."""
+    state = ledger.proxies.get(proxy.name)
+    names = dict.fromkeys(
+        pool.spec.traffic.upstream
+        for pool in ledger.pools.values()
+        if pool.spec.traffic is not None and pool.spec.traffic.proxy == proxy.name and not pool.leaving
+    )
+    wants: list[Want] = []
+    for name in names:
+        seen = (state.upstreams.get(name) if state else None) or Upstream(name=name)
+        wanted = joint_want(ledger, seen, pools_of(ledger, proxy.name, name))
+        wants.append(wanted or Want(upstream=name))
+    return wants
 
 
 async def prepare(ledger: Ledger, proxy: ProxySpec) -> PoolSpec:

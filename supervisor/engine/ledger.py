@@ -40,8 +40,7 @@ class ProxyState:
     rates: Rates = field(default_factory=Rates)
     converging: set[str] = field(default_factory=set)
     """Upstreams that a task of ours is changing just now."""
-    memos: dict[tuple[str, str], "Memo"] = field(default_factory=dict)
-    """By upstream and owner: two pools may share an upstream."""
+    memos: dict[str, "Memo"] = field(default_factory=dict)
 
 
 class Memo(Struct, frozen=True):

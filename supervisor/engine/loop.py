@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from supervisor.engine import intake, judging, seeing
-from supervisor.engine.converging import converge_others
+from supervisor.engine.converging import converge_upstreams
 from supervisor.engine.desk import Desk
 from supervisor.engine.embedding import refresh
 from supervisor.engine.journal import Journal
@@ -163,9 +163,10 @@ class Engine:
             turn.wakes = []
             take_turn(self.desk, turn, name)
             self._wakes[name] = min(turn.wakes, default=float("inf"))
-        turn.wakes = converge_others(self.ledger, turn.changes, now)
-        self._wakes["/others"] = min(turn.wakes, default=float("inf"))
-        for name in self._wakes.keys() - self.ledger.pools.keys() - {"/others"}:
+        wakes = converge_upstreams(self.ledger, turn.changes, now, set(pools))
+        for name in pools:
+            self._wakes[name] = min(self._wakes[name], *wakes, float("inf"))
+        for name in self._wakes.keys() - self.ledger.pools.keys():
             del self._wakes[name]
         if judging.judge_all(self.desk, now):
             self.touch()

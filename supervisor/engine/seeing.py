@@ -124,7 +124,7 @@ def converged(desk: Desk, fact: Converged | ConvergeFailed, now: float) -> set[s
     if state is None:
         return set()
     state.converging.discard(fact.upstream)
-    key = (fact.upstream, fact.owner)
+    key = fact.upstream
     memo = state.memos.get(key)
     subject = f"{fact.proxy}/{fact.upstream}"
     pools = pools_behind(desk, fact.proxy, fact.upstream)

@@ -10,7 +10,6 @@ from supervisor.core.lifecycle import deadline
 from supervisor.core.ports import address_for
 from supervisor.core.reconcile import Plan, reconcile
 from supervisor.core.rollout import Advance, advance
-from supervisor.engine.converging import converge_pool
 from supervisor.engine.desk import Desk
 from supervisor.engine.intake import take, tell_slot
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
@@ -38,7 +37,7 @@ class Turn:
 
 
 def take_turn(desk: Desk, turn: Turn, name: str) -> None:
-    """Look at a pool until it needs nothing more, then at what its proxy should hold."""
+    """Look at a pool until it needs nothing more."""
     if name not in desk.ledger.pools:
         return
     watch_deadlines(desk, turn, name)
@@ -47,8 +46,6 @@ def take_turn(desk: Desk, turn: Turn, name: str) -> None:
             break
     else:
         turn.wakes.append(turn.now)
-    if name in desk.ledger.pools:
-        turn.wakes += converge_pool(desk.ledger, turn.changes, desk.ledger.pools[name], turn.now)
 
 
 def watch_deadlines(desk: Desk, turn: Turn, name: str) -> None:
@@ -97,6 +94,10 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
 def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
     """Note since when each worker serves without a break, and what its backend had counted until then."""
     picture = desk.ledger.picture(name, turn.now)
+    traffic = picture.pool.spec.traffic
+    state = desk.ledger.proxies.get(traffic.proxy) if traffic else None
+    if state is not None and state.seen is None:
+        return  # the engine has just begun: what was so before is so until the proxy says otherwise
     for worker in picture.workers:
         serves = picture.serves(worker)
         if serves == (worker.serving_since is not None):

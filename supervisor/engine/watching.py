@@ -159,6 +159,8 @@ class Probes:
         while True:
             begun = time.monotonic()
             ok, why = await put(question, worker, spec, question.timeout)
+            if not ok and why.startswith("another worker answered"):
+                ok = True  # on a shared socket that is chance, and says nothing about this one
             if not ok or missed:
                 fact = ProbePassed if ok else ProbeMissed
                 self._tell(fact(serial=worker.serial, why=why))

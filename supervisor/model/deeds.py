@@ -32,7 +32,7 @@ class DropSlot(Struct, frozen=True, kw_only=True):
 class Converge(Struct, frozen=True, kw_only=True):
     proxy: str
     owner: str
-    """The pool whose want it is; empty: an operator's, for backends that no pool fills."""
+    """A pool behind the upstream, whose events these are; empty when there is none."""
     want: Want
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from supervisor.engine import judging, seeing
 from supervisor.engine.asking import ask
+from supervisor.engine.converging import converge_upstreams
 from supervisor.engine.desk import Desk
 from supervisor.engine.feed import Feed
 from supervisor.engine.intake import take
@@ -61,6 +62,7 @@ class World:
         self.let_proxy_answer()
         turn = Turn(now=self.now, wall=self.now, free=lambda port: True)
         take_turn(self.desk, turn, self.name)
+        converge_upstreams(self.ledger, turn.changes, self.now, {self.name})
         judging.judge_all(self.desk, self.now)
         for worker in turn.births:
             self.begun[worker.serial] = self.now
