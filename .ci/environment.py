@@ -3,15 +3,18 @@
 python3 .ci/environment.py .venv
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 
 OLDEST = (3, 11)
+INDEX = "https://pypi.org/pypi/pip/json"
 
 
 def main(directory: str) -> int:
@@ -26,7 +29,8 @@ def main(directory: str) -> int:
         return 0
     # In this order: what Python brings; a pip that is there; and from PyPI, for Debian without python3-venv.
     for bring in (from_python, from_system, from_index):
-        bring(python)
+        with contextlib.suppress(OSError, LookupError, ValueError):
+            bring(python)
         if has_pip(python):
             return 0
     print(f"no pip for {directory}: install python3-venv, or make {directory} with virtualenv", file=sys.stderr)
@@ -46,12 +50,13 @@ def from_system(python: str) -> None:
 
 
 def from_index(python: str) -> None:
-    with urllib.request.urlopen("https://pypi.org/pypi/pip/json", timeout=60) as answer:
+    with urllib.request.urlopen(INDEX, timeout=60) as answer:
         files = json.load(answer)["urls"]
     wheel = next(file for file in files if file["packagetype"] == "bdist_wheel")
     with tempfile.TemporaryDirectory() as place:
         path = os.path.join(place, wheel["filename"])
-        urllib.request.urlretrieve(wheel["url"], path)
+        # A mirror may give addresses relative to its own.
+        urllib.request.urlretrieve(urllib.parse.urljoin(INDEX, wheel["url"]), path)
         # A wheel is a zip file that Python can run from.
         quietly(python, f"{path}/pip", "install", path)
 
