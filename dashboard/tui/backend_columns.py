@@ -61,5 +61,5 @@ BACKEND_COLUMNS: tuple[B, ...] = (
     B("address", "ADDRESS", 15, 9, lambda v: (v.backend.address, "dim"),
       lambda v: natural(v.backend.address), flex=6),
     B("proxy", "PROXY", 6, 10, lambda v: (v.proxy.name, "dim"), lambda v: v.proxy.name, flex=6),
-    B("check", "CHECK", 10, 8, lambda v: (v.backend.health_reason or UNKNOWN, "dim"), flex=40),
+    B("check", "CHECK", 10, 8, lambda v: (v.backend.health_reason or UNKNOWN, "dim"), flex=40, measured=False),
 )  # fmt: skip

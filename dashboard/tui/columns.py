@@ -1,6 +1,6 @@
 """A column as data, and which columns a given width has room for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from dashboard.tui.ink import Span
@@ -20,6 +20,8 @@ class Column(NamedTuple, Generic[Row]):
     right: bool = False
     flex: int = 0
     """Cells that it may take beyond its width, if there are any to spare."""
+    measured: bool = True
+    """Whether it takes no more than its longest cell needs; else all that is to spare."""
     falling: bool = False
     """The first sort by it puts the highest on top."""
 
@@ -29,8 +31,10 @@ class Placed(NamedTuple, Generic[Row]):
     width: int
 
 
-def place(columns: Sequence[Column[Row]], room: int) -> list[Placed[Row]]:
-    """Columns of the highest standing that fit into `room` with a gap of one; spare cells go to the flexible."""
+def place(columns: Sequence[Column[Row]], room: int, needs: Mapping[str, int] | None = None) -> list[Placed[Row]]:
+    """Columns of the highest standing that fit into `room` with a gap of one; spare cells go to the flexible,
+    but no more than the longest cell `needs`, where that is known.
+    """
     shown = list(columns)
 
     def taken() -> int:
@@ -44,7 +48,8 @@ def place(columns: Sequence[Column[Row]], room: int) -> list[Placed[Row]]:
     spare = max(0, room - taken())
     placed = []
     for column in sorted(shown, key=lambda column: column.priority):
-        more = min(spare, column.flex)
+        longest = (needs or {}).get(column.key, column.width + column.flex)
+        more = min(spare, column.flex, max(0, longest - column.width))
         spare -= more
         placed.append(Placed(column, column.width + more))
     position = {column.key: at for at, column in enumerate(shown)}

@@ -138,7 +138,7 @@ WORKER_COLUMNS: tuple[W, ...] = (
     W("backend", "BACKEND", 11, 3, _backend, lambda v: v.worker.backend, flex=15),
     W("serving", "SERVING", 10, 2, _backend_state, lambda v: _backend_state(v)[0]),
     W("check", "CHECK", 12, 9, _check),
-    W("why", "WHY", 14, 5, _why, flex=200),
+    W("why", "WHY", 14, 5, _why, flex=200, measured=False),
 )  # fmt: skip
 
 

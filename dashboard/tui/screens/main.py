@@ -2,24 +2,21 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.widgets import Input
 
-from dashboard.mirror import BackendView, Mirror, WorkerView
-from dashboard.tui import filters
+from dashboard.mirror import BackendView, Mirror, WorkerView, worker_key
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
 from dashboard.tui.commands import Local
 from dashboard.tui.facts import backend_pane, event_line, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, Where, allowed, applying
-from dashboard.tui.screens.choose import ChooseScreen
 from dashboard.tui.screens.details import BackendScreen, WorkerScreen
 from dashboard.tui.screens.events import EventsScreen
+from dashboard.tui.screens.finding import Finding
 from dashboard.tui.screens.help import HelpScreen
 from dashboard.tui.screens.logs import LogScreen
 from dashboard.tui.screens.operating import Operating
@@ -51,7 +48,7 @@ class Pane(Container):
             self.border_title = Content(clean(title, 100))
 
 
-class MainScreen(Operating):
+class MainScreen(Finding, Operating):
     KEYS = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
 
@@ -71,11 +68,6 @@ class MainScreen(Operating):
         self.selected = Lines(ink, id="selected")
         self.foot = KeyLine(ink, id="foot")
         self.tail = Tail(top.source, self.show_details)
-        self.filter = ""
-        self._filtered: Where = "workers"
-        """The table that had the focus before the filter's box."""
-        self._typing = False
-        """The box was asked for and does not have the focus yet."""
 
     def compose(self) -> ComposeResult:
         yield self.top.ink
@@ -130,12 +122,12 @@ class MainScreen(Operating):
             table.dimmed = stale
         self.worker_table.set_rows(mirror.workers)
         self.backend_table.set_rows(mirror.backends)
-        self._show_titles()
+        self.show_titles()
         room = max(1, self.events.size.height)
         self.events.set_lines([event_line(event) for event in mirror.events[-room:]])
         self.moved()
 
-    def _show_titles(self) -> None:
+    def show_titles(self) -> None:
         for name, table in (("Workers", self.worker_table), ("Backends", self.backend_table)):
             shown, whole = len(table.order), len(table.rows)
             title = f"{name} {shown}" if shown == whole else f"{name} {shown}/{whole}"
@@ -148,10 +140,18 @@ class MainScreen(Operating):
                 pane.say(title)
 
     def moved(self) -> None:
-        """The cursor stands elsewhere, or what it stands on has changed."""
+        """The cursor stands elsewhere, or what it stands on has changed: its partner is lit in the other table."""
+        self._show_partner()
         self.show_details()
         self.selected.set_lines((self._selected_line(),))
         self._show_keys()
+
+    def _show_partner(self) -> None:
+        if self.where == "workers":
+            view = self.worker_table.current
+            self.backend_table.follow(view.worker.backend if view else None)
+        elif (backend := self.backend_table.current) is not None and backend.worker is not None:
+            self.worker_table.follow(worker_key(backend.worker))
 
     def show_details(self) -> None:
         pane = self.query_one("#details-pane", Pane)
@@ -220,7 +220,7 @@ class MainScreen(Operating):
             if table.marks:
                 table.marks = set()
                 table.paint_changes()
-        self._show_titles()
+        self.show_titles()
 
     @property
     def table(self) -> LiveTable[Any]:
@@ -236,12 +236,12 @@ class MainScreen(Operating):
 
     def action_mark(self) -> None:
         self.table.mark()
-        self._show_titles()
+        self.show_titles()
         self.moved()
 
     def action_mark_all(self) -> None:
         self.table.mark_all()
-        self._show_titles()
+        self.show_titles()
         self.moved()
 
     def action_pane(self) -> None:
@@ -269,79 +269,6 @@ class MainScreen(Operating):
                 "no worker of ours fills this backend" if partner is None else "its worker is not shown"
             )
         self.focus_table("workers")
-
-    # Finding
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the filter is typed, keys are letters, from the first one on."""
-        return action == "back" or not (self._typing or isinstance(self.focused, Input))
-
-    def on_key(self, event: events.Key) -> None:
-        if self._typing and event.is_printable and event.character:
-            self.query_one("#filter", Input).insert_text_at_cursor(event.character)
-
-    def on_descendant_focus(self) -> None:
-        self._typing = False
-
-    def action_filter(self) -> None:
-        if not self.query("#filter"):
-            self._typing = True
-            box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
-            box.cursor_blink = False
-            self._filtered = self.where
-            self.mount(box, before=self.foot)
-            box.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self.set_filter(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._close_filter()
-
-    def set_filter(self, text: str) -> None:
-        self.filter = text.strip()
-        self.worker_table.keep = filters.workers(self.filter)
-        self.backend_table.keep = filters.backends(self.filter)
-        self.worker_table.rearrange()
-        self.backend_table.rearrange()
-        self._show_titles()
-        self.moved()
-
-    def _close_filter(self) -> None:
-        self.query("#filter").remove()
-        self.focus_table(self._filtered)
-
-    def action_back(self) -> None:
-        """One step back: the box, then the filter, then the marks, then the other pane."""
-        if self.query("#filter"):
-            self.set_filter("")
-            self._close_filter()
-        elif self.filter:
-            self.set_filter("")
-        elif self.worker_table.marks or self.backend_table.marks:
-            self.clear_marks()
-            self.moved()
-        elif self.where == "backends":
-            self.focus_table("workers")
-
-    def action_sort(self, step: int) -> None:
-        self.table.sort_next(step)
-
-    def action_sort_by(self, key: str) -> None:
-        table = self.table
-        if any(column.key == key and column.order for column in table.columns):
-            table.sort_by(key)
-
-    def action_invert(self) -> None:
-        self.table.sort_by(self.table.sort, not self.table.falling)
-
-    def action_sort_menu(self) -> None:
-        choices = [
-            (column.key, f"{column.title:<10} {column.key}") for column in self.table.columns if column.order
-        ]
-        table = self.table
-        screen = ChooseScreen(self.top, "Sort by", [("", "the cluster's own order"), *choices], table.sort or "")
-        self.app.push_screen(screen, lambda key: table.sort_by(key or None) if key is not None else None)
 
     # Looking closer
 

@@ -63,10 +63,26 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         return marked or ([self.current] if self.current is not None else [])
 
     def set_rows(self, rows: dict[str, Row]) -> None:
+        grown = rows.keys() != self.rows.keys()
         self.rows = rows
+        if grown:
+            self._fit_columns()
         self.marks &= rows.keys()
         settled = time.monotonic() - self._touched >= SETTLED
         self.rearrange(reorder=settled or self.sort is None)
+
+    def _fit_columns(self) -> None:
+        """Measured only when rows come or go, and only where a column may grow: widths stay steady otherwise."""
+        flexible = [column for column in self.columns if column.flex]
+        needs = {
+            column.key: max((len(column.cell(row)[0]) for row in self.rows.values()), default=0)
+            for column in flexible
+            if column.measured
+        }
+        placed = place(self.columns, self.size.width - 1, needs)
+        if placed != self._placed:
+            self._placed = placed
+            self._signatures = {}
 
     def rearrange(self, reorder: bool = True) -> None:
         """Filter and sort again, find the cursor again, paint what differs."""
@@ -148,6 +164,15 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.move_to(self.order.index(key))
         return True
 
+    def follow(self, key: str | None) -> None:
+        """The partner of what is chosen elsewhere; nobody is told, and no key has been pressed."""
+        if key is not None and key != self.cursor and key in self.rows:
+            self.cursor = key
+            if key in self.order:
+                self._line = self.order.index(key)
+                self._scroll()
+            self.paint_changes()
+
     def mark(self) -> None:
         if self.cursor is not None and self.cursor in self.rows:
             self.marks ^= {self.cursor}
@@ -178,7 +203,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
 
     def on_resize(self) -> None:
         super().on_resize()
-        self._placed = place(self.columns, self.size.width - 1)
+        self._fit_columns()
         self._signatures = {}
         self._find_cursor()
         self.paint_changes()

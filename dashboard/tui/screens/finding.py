@@ -1,0 +1,126 @@
+"""Finding rows on the main screen: the filter as one types, and the order."""
+
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual.screen import Screen
+from textual.widgets import Input
+
+from dashboard.mirror import BackendView, WorkerView
+from dashboard.tui import filters
+from dashboard.tui.keys import Where
+from dashboard.tui.screens.choose import ChooseScreen
+from dashboard.tui.widgets.footer import KeyLine
+from dashboard.tui.widgets.live_table import LiveTable
+
+if TYPE_CHECKING:
+    from dashboard.tui.app import TopApp
+
+
+class Finding(Screen[None]):
+    """The box for the filter, and the keys for the order; the screen built on it shows the outcome."""
+
+    top: "TopApp"
+    worker_table: LiveTable[WorkerView]
+    backend_table: LiveTable[BackendView]
+    foot: KeyLine
+
+    filter: str = ""
+    _filtered: Where = "workers"
+    """The table that had the focus before the box."""
+    _ahead: str | None = None
+    """Typed between asking for the box and its getting the focus."""
+
+    @property
+    def where(self) -> Where:
+        raise NotImplementedError
+
+    @property
+    def table(self) -> LiveTable[Any]:
+        raise NotImplementedError
+
+    def show_titles(self) -> None:
+        raise NotImplementedError
+
+    def moved(self) -> None:
+        raise NotImplementedError
+
+    def clear_marks(self) -> None:
+        raise NotImplementedError
+
+    def focus_table(self, where: Where) -> None:
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While the filter is typed, keys are letters, from the first one on."""
+        return action == "back" or not (self._ahead is not None or isinstance(self.focused, Input))
+
+    def on_key(self, event: events.Key) -> None:
+        if self._ahead is not None and event.is_printable and event.character:
+            self._ahead += event.character
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Input):
+            ahead, self._ahead = self._ahead, None
+            if ahead:
+                event.widget.insert_text_at_cursor(ahead)
+
+    def action_filter(self) -> None:
+        if not self.query("#filter"):
+            self._ahead = ""
+            box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
+            box.cursor_blink = False
+            self._filtered = self.where
+            self.mount(box, before=self.foot)
+            box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.set_filter(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._close_filter()
+
+    def set_filter(self, text: str) -> None:
+        self.filter = text.strip()
+        self.worker_table.keep = filters.workers(self.filter)
+        self.backend_table.keep = filters.backends(self.filter)
+        self.worker_table.rearrange()
+        self.backend_table.rearrange()
+        self.show_titles()
+        self.moved()
+
+    def _close_filter(self) -> None:
+        self.query("#filter").remove()
+        self.focus_table(self._filtered)
+
+    def action_back(self) -> None:
+        """One step back: the box, then the filter, then the marks, then the other pane."""
+        if self.query("#filter"):
+            self.set_filter("")
+            self._close_filter()
+        elif self.filter:
+            self.set_filter("")
+        elif self.worker_table.marks or self.backend_table.marks:
+            self.clear_marks()
+            self.moved()
+        elif self.where == "backends":
+            self.focus_table("workers")
+
+    def action_sort(self, step: int) -> None:
+        self.table.sort_next(step)
+
+    def action_sort_by(self, key: str) -> None:
+        table = self.table
+        if any(column.key == key and column.order for column in table.columns):
+            table.sort_by(key)
+
+    def action_invert(self) -> None:
+        self.table.sort_by(self.table.sort, not self.table.falling)
+
+    def action_sort_menu(self) -> None:
+        choices = [
+            (column.key, f"{column.title:<10} {column.key}") for column in self.table.columns if column.order
+        ]
+        table = self.table
+        screen = ChooseScreen(self.top, "Sort by", [("", "the cluster's own order"), *choices], table.sort or "")
+        self.app.push_screen(screen, lambda key: table.sort_by(key or None) if key is not None else None)
