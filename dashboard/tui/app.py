@@ -63,6 +63,7 @@ class TopApp(App[int]):
         self.operator = Operator(source, self.say)
         self._streams: list[asyncio.Task[None]] = []
         self._gathering = False
+        self._said = ("", 0.0)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return TOKENS
@@ -138,7 +139,12 @@ class TopApp(App[int]):
     # What every screen can do
 
     def say(self, message: str, severity: Severity = "information") -> None:
-        self.notify(clean(message, 400), severity=severity, markup=False, timeout=6 if severity != "error" else 12)
+        """A word to the operator; the same word again within a few seconds would only cover the screen."""
+        now = time.monotonic()
+        if message == self._said[0] and now - self._said[1] < 5.0:
+            return
+        self._said = (message, now)
+        self.notify(clean(message, 400), severity=severity, markup=False, timeout=5 if severity != "error" else 12)
 
     def action_leave(self) -> None:
         self.exit(0)

@@ -133,7 +133,7 @@ WORKER_COLUMNS: tuple[W, ...] = (
     W("threads", "THR", 4, 8, lambda v: (count(v.worker.threads), "dim"), lambda v: v.worker.threads,
       right=True, falling=True),
     W("restarts", "RST", 4, 2, _restarts, lambda v: v.worker.restarts, right=True, falling=True),
-    W("uptime", "UPTIME", 6, 3, lambda v: (duration(v.worker.uptime_seconds), "dim"),
+    W("uptime", "UP", 6, 3, lambda v: (duration(v.worker.uptime_seconds), "dim"),
       lambda v: v.worker.uptime_seconds, right=True),
     W("backend", "BACKEND", 11, 3, _backend, lambda v: v.worker.backend, flex=15),
     W("serving", "SERVING", 10, 2, _backend_state, lambda v: _backend_state(v)[0]),

@@ -56,8 +56,13 @@ class Finding(Screen[None]):
         return action == "back" or not (self._ahead is not None or isinstance(self.focused, Input))
 
     def on_key(self, event: events.Key) -> None:
-        if self._ahead is not None and event.is_printable and event.character:
+        """A letter that was meant for the box and found it not there yet; the box keeps its own to itself."""
+        if not event.is_printable or not event.character:
+            return
+        if self._ahead is not None:
             self._ahead += event.character
+        elif isinstance(self.focused, Input):
+            self.focused.insert_text_at_cursor(event.character)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Input):

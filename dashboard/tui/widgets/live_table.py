@@ -278,7 +278,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         for column, width in self._placed:
             sorted_by = column.key == self.sort
             arrow = ("▼" if self.falling else "▲") if sorted_by else ""
-            title = cell(column.title + arrow, width, column.right, self.ink.ascii_only)
+            title = cell(column.title[: width - len(arrow)] + arrow, width, column.right, self.ink.ascii_only)
             spans.append((title + " ", "head-sort" if sorted_by else "head"))
         return tuple(spans)
 

@@ -151,7 +151,7 @@ async def test_the_details_say_how_the_last_worker_of_the_slot_ended() -> None:
 
 async def test_the_log_follows_searches_and_goes_back() -> None:
     source = Simulated()
-    source.log_lines["web.0"] = [f"INFO line {n}" for n in range(300)] + ["ERROR the needle \x1b]0;x\x07", "last"]
+    source.log_lines["web.0"] = [f"INFO line {n}" for n in range(200)] + ["ERROR the needle \x1b]0;x\x07", "last"]
     async with screen(source) as s:
         await s.press("l")
         await s.see("following", "last", "␛]0;x")
@@ -203,7 +203,7 @@ async def test_keys_at_random_while_workers_crash_never_break_the_screen() -> No
     keys = [key for one in MAIN_KEYS for key in one.keys.split(",") if one.action != "leave"]
     keys = [*keys, "escape", "escape", "y", "left", "1", "A", "n", "backspace", "x"]
     async with screen(source, (90, 28)) as s:
-        for turn in range(300):
+        for turn in range(200):
             key = dice.choice(keys)
             if key in ("q", "ctrl+c"):
                 continue

@@ -1,0 +1,204 @@
+"""The pure half of the screen: numbers, columns, the mirror, graphs, filters, what a change would do."""
+
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.mirror import LONGEST, Mirror, Missing, apply
+from dashboard.tui import commands, filters, intents
+from dashboard.tui.backend_columns import BACKEND_COLUMNS
+from dashboard.tui.columns import place
+from dashboard.tui.commands import Local
+from dashboard.tui.heading import Mood, heading
+from dashboard.tui.ink import cell, fit
+from dashboard.tui.intents import Intent, Refusal, typed
+from dashboard.tui.keys import MAIN_KEYS, allowed, applying
+from dashboard.tui.say import duration, number, size
+from dashboard.tui.states import to_ascii
+from dashboard.tui.widgets.graph import area, bar, nice_top, spark
+from dashboard.tui.worker_columns import WORKER_COLUMNS, natural
+from supervisor.model.snapshot import Snapshot
+from tests.dashboard.tui.simulated import HOSTILE, Simulated
+
+
+def mirrored(source: Simulated, pictures: int = 1) -> Mirror:
+    mirror = Mirror()
+    for second in range(pictures):
+        source.second = second
+        mirror = apply(mirror, source.picture(), float(second))
+    return mirror
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "–"), (float("nan"), "–"), (0, "0"), (0.44, "0.4"), (32.46, "32.5"), (99.96, "100"), (9876.4, "9876"),
+     (12_345, "12.3k"), (456_000, "456k"), (1_200_000, "1.2M"), (-3.0, "-3.0")],
+)  # fmt: skip
+def test_a_number_takes_at_most_five_cells_and_unknown_is_a_dash(value: float | None, said: str) -> None:
+    assert number(value) == said
+
+
+@given(st.floats(min_value=0, max_value=1e14))
+def test_no_number_size_or_duration_outgrows_its_column(value: float) -> None:
+    assert len(number(value)) <= 5
+    assert len(size(min(value, 9e14))) <= 5
+    assert len(duration(min(value, 8.6e6))) <= 6
+
+
+@given(st.integers(min_value=1, max_value=260))
+def test_columns_fit_any_width_and_the_most_important_stay(room: int) -> None:
+    workers, backends = place(WORKER_COLUMNS, room), place(BACKEND_COLUMNS, room)
+    for widths in ([one.width for one in workers], [one.width for one in backends]):
+        assert sum(widths) + len(widths) - 1 <= max(room, 31)
+    assert workers[0].column.key == "worker"
+    assert backends[0].column.key == "name"
+
+
+def test_natural_order_puts_nine_before_ten() -> None:
+    assert sorted(["web.10", "web.9", "jobs.1"], key=natural) == ["jobs.1", "web.9", "web.10"]
+
+
+@given(st.text(max_size=80), st.integers(min_value=0, max_value=40), st.booleans())
+def test_no_outside_text_reaches_the_terminal_as_a_control_and_each_cell_keeps_its_width(
+    text: str, width: int, right: bool
+) -> None:
+    from rich.cells import cell_len
+
+    shown = cell(text, width, right)
+    assert cell_len(shown) == width
+    part, cells = fit(text, width)
+    assert cell_len(part) == cells <= width
+    for made in (shown, part):
+        assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u2066\u200d\u2028" for c in made)
+
+
+@given(st.text(max_size=60))
+def test_ascii_is_ascii(text: str) -> None:
+    assert to_ascii(text).isascii()
+
+
+def test_graphs_show_zero_as_nothing_and_the_top_as_full() -> None:
+    series = array("f", [0, 50, 100])
+    assert spark(series, 5, 100) == "   ▄▇"
+    assert area(array("f", [0, 100]), 1, 2, 100) == ["⢸", "⢸"]
+    assert bar(0.5, 4) == ("██", "░░")
+    assert bar(None, 4) == ("", "░░░░")
+    assert [nice_top(array("f", [v]), 10) for v in (3, 11, 26, 60, 900)] == [10, 20, 50, 100, 1000]
+
+
+def test_the_mirror_pairs_workers_and_backends_and_keeps_a_bounded_history() -> None:
+    source = Simulated()
+    before = mirrored(source, LONGEST + 30)
+    view = next(view for view in before.workers.values() if view.worker.id == "web.1")
+    assert view.backend is not None
+    assert before.backends["lb/web/web.1"].worker is view.worker
+    assert len(view.history.cpu) == LONGEST
+    after = apply(before, source.picture(), 1000.0)
+    assert before.workers[view.key].history.cpu is not after.workers[view.key].history.cpu
+
+
+def test_a_new_worker_in_the_slot_starts_a_new_history() -> None:
+    source = Simulated()
+    mirror = mirrored(source, 5)
+    source.crash("web.0")
+    mirror = apply(mirror, source.picture(), 9.0)
+    view = next(view for view in mirror.workers.values() if view.worker.id == "web.0")
+    assert len(view.history.cpu) == 1
+
+
+def test_events_are_taken_once_and_an_absence_keeps_the_picture() -> None:
+    source = Simulated()
+    source.say("info", "web", "one")
+    mirror = mirrored(source)
+    for _ in range(2):
+        mirror = apply(mirror, source.happened[0], 1.0)
+    assert [event.text for event in mirror.events] == ["one"]
+    away = apply(mirror, Missing(since=1.0, why="gone"), 2.0)
+    assert away.snapshot is mirror.snapshot
+    assert apply(away, source.picture(), 3.0).away is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("web", 3),
+        ("!web", 2),
+        ("state:failed", 1),
+        ("web !web.1", 2),
+        ("cpu>100000", 0),
+        ("rps>=", 0),
+        ("pool:jobs", 2),
+    ],
+)
+def test_filters_hold_all_their_words(text: str, found: int) -> None:
+    source = Simulated()
+    source.phases["jobs.1"] = "failed"
+    keep = filters.workers(text)
+    assert keep is not None
+    assert sum(map(keep, mirrored(source).workers.values())) == found
+
+
+@given(st.text(max_size=30))
+def test_no_filter_or_command_line_breaks(text: str) -> None:
+    mirror = mirrored(Simulated())
+    for view in mirror.workers.values():
+        if keep := filters.workers(text):
+            keep(view)
+    commands.complete(text, mirror)
+    assert isinstance(commands.read(text, mirror), Intent | Refusal | Local)
+
+
+def test_every_verb_asks_what_the_contract_says() -> None:
+    mirror = mirrored(Simulated())
+
+    def asks(line: str) -> tuple[str, str, dict[str, object]]:
+        intent = commands.read(line, mirror)
+        assert isinstance(intent, Intent), intent
+        assert intent.asks[0].verb == line
+        return intent.asks[0].method, intent.asks[0].path, intent.asks[0].body
+
+    assert asks("scale web=4") == ("PATCH", "/v1/pools/web", {"desired": 4})
+    assert asks("restart web") == ("POST", "/v1/pools/web/rollouts", {})
+    assert asks("restart web.1") == ("POST", "/v1/workers/web.1/restart", {})
+    assert asks("stop web") == ("PATCH", "/v1/pools/web", {"stopped": True})
+    assert asks("stop web.1") == ("PATCH", "/v1/workers/web.1", {"stopped": True})
+    assert asks("drain web.1") == ("PATCH", "/v1/backends/lb/web/web.1", {"rotation": "drain"})
+    assert asks("maint lb/web/legacy") == ("PATCH", "/v1/backends/lb/web/legacy", {"rotation": "maint"})
+    assert asks("rollout undo web") == ("PATCH", "/v1/pools/web/rollouts", {"action": "undo"})
+    assert asks("reload") == ("POST", "/v1/reload", {})
+
+
+def test_names_from_outside_stay_one_segment_of_the_path_and_one_word_of_the_shell() -> None:
+    mirror = mirrored(Simulated(web=len(HOSTILE), names=HOSTILE))
+    for view in mirror.workers.values():
+        intent = intents.restart(mirror, [view])
+        assert isinstance(intent, Intent)
+        assert intent.asks[0].path.count("/") == 4
+        assert intent.asks[0].path.isascii()
+    assert typed("a b;'c'") == "'a b;'\\''c'\\'''"
+
+
+def test_read_only_leaves_no_key_that_changes_and_a_poor_proxy_no_key_that_it_cannot_do() -> None:
+    assert not any(key.changes for key in allowed(MAIN_KEYS, True))
+    offered = {key.label for key in applying(MAIN_KEYS, "workers", frozenset({"add"}), True)}
+    assert "Restart" in offered
+    assert not offered & {"Drain", "Maint"}
+
+
+def test_no_key_is_bound_twice() -> None:
+    keys = [key for one in MAIN_KEYS for key in one.keys.split(",")]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 120, 200])
+def test_the_heading_is_three_lines_at_any_width_and_never_shows_zeros_for_the_unknown(width: int) -> None:
+    source = Simulated(web=8)
+    mirror = mirrored(source)
+    lines = heading(mirror, Mood(now=0.5), width)
+    assert len(lines) == 3
+    assert "CPU-bound" in "".join(text for text, _ in lines[1]) or width < 60
+    empty = heading(apply(Mirror(), Missing(since=0.0, why="nobody listens"), 0.0), Mood(now=4.0), width)
+    assert "no answer from the engine for 4s" in "".join(text for text, _ in empty[0])
+    assert isinstance(mirror.snapshot, Snapshot)
