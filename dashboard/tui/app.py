@@ -21,7 +21,7 @@ from dashboard.tui.operator import Operator, Severity
 from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen
 from dashboard.tui.screens.shows import Shows
 from dashboard.tui.source import Source
-from dashboard.tui.themes import CYCLE, DEFAULT, THEMES, TOKENS
+from dashboard.tui.themes import CYCLE, DEFAULT, THEMES, with_tokens
 from supervisor.model.events import Event
 from supervisor.model.snapshot import Snapshot
 from supervisor.model.text import clean
@@ -54,6 +54,7 @@ class TopApp(App[int]):
         for one in THEMES:
             self.register_theme(one)
         self.theme = theme if theme in self.available_themes else DEFAULT
+        self._unknown_theme = theme if theme and theme != self.theme else None
         self.source = source
         self.read_only = read_only
         self.interval = interval
@@ -65,8 +66,8 @@ class TopApp(App[int]):
         self._gathering = False
         self._said = ("", 0.0)
 
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return TOKENS
+    def get_css_variables(self) -> dict[str, str]:
+        return with_tokens(super().get_css_variables())
 
     def get_default_screen(self) -> Screen[Any]:
         return ReadOnlyScreen(self) if self.read_only else MainScreen(self)
@@ -81,6 +82,8 @@ class TopApp(App[int]):
         self._stream(self._watch())
         self._stream(self._listen())
         self.set_interval(1.0, self._tick)
+        if self._unknown_theme:
+            self.set_theme(self._unknown_theme)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Else the terminal would be left in the alternate screen, with the mouse on.

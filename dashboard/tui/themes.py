@@ -1,19 +1,27 @@
 """Themes as data: our own dark and light, one of high contrast, one that the colour-blind can tell apart."""
 
+from collections.abc import Mapping
+
 from textual.theme import Theme
 
-# The tokens of state that theme.tcss names, in terms of whatever theme is in force.
+# The tokens that theme.tcss names, and which colour of a theme that knows nothing of them stands for each.
 TOKENS: dict[str, str] = {
-    "state-up": "$text-success",
-    "state-drain": "$text-warning",
-    "state-start": "$text-accent",
-    "state-warn": "$text-warning",
-    "state-down": "$text-error",
-    "state-maint": "$text-secondary",
-    "graph-one": "$primary",
-    "graph-two": "$accent",
-    "frame": "$foreground 20%",
+    "state-up": "success",
+    "state-drain": "warning",
+    "state-start": "accent",
+    "state-warn": "warning",
+    "state-down": "error",
+    "state-maint": "secondary",
+    "graph-one": "primary",
+    "graph-two": "accent",
+    "frame": "foreground",
 }
+
+
+def with_tokens(variables: Mapping[str, str]) -> dict[str, str]:
+    """A theme's variables, completed by our tokens."""
+    return {token: variables[stands_for] for token, stands_for in TOKENS.items()} | dict(variables)
+
 
 _DARK = {
     "state-up": "#8ccf7e",

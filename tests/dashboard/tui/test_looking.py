@@ -223,3 +223,14 @@ async def test_q_leaves_with_nothing_asked() -> None:
         await s.press("q")
         assert s.app.return_value == 0
         assert s.source.asked == []
+
+
+async def test_every_theme_paints_the_screen_and_the_states_keep_their_words() -> None:
+    async with screen() as s:
+        for name in sorted(s.app.available_themes):
+            s.app.theme = name
+            await s.pilot.pause()
+            assert "● ready" in s.text(), name
+        await s.press("t")
+        await s.press("colon", *"theme nonsense", "enter")
+        await s.see("no theme 'nonsense'")
