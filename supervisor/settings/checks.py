@@ -93,17 +93,6 @@ def _traffic(pool: PoolSpec, spec: ClusterSpec, wrong: set[str], problems: Probl
             f'found "{pool.traffic.proxy}", which is no [proxies.NAME]',
             nearest(pool.traffic.proxy, names),
         )
-    for other in spec.pools:
-        if other.name == pool.name:
-            return
-        if other.traffic and (other.traffic.proxy, other.traffic.upstream) == (
-            pool.traffic.proxy,
-            pool.traffic.upstream,
-        ):
-            problems.report(
-                f"{path}.traffic.upstream",
-                f'"{pool.traffic.upstream}" of {pool.traffic.proxy} is filled by pool {other.name} already',
-            )
 
 
 def _socket_length(path: str, socket: str, problems: Problems) -> None:
