@@ -24,6 +24,9 @@ class History(NamedTuple):
     rate: "Series[float]" = _NONE
 
 
+_EMPTY = History()
+
+
 class WorkerView(NamedTuple):
     """One row of the table of workers: the worker with its pool and the backend that it fills."""
 
@@ -98,22 +101,26 @@ def apply(mirror: Mirror, news: Snapshot | Event | Missing, now: float) -> Mirro
 
 
 def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
-    backends: dict[str, BackendView] = {}
-    for proxy in snapshot.proxies:
-        for upstream in proxy.upstreams:
-            for backend in upstream.backends:
-                key = f"{proxy.name}/{upstream.name}/{backend.name}"
-                before = mirror.backends.get(key)
-                history = before.history if before else History()
-                rates = _longer(history.rate, backend.requests_per_second)
-                backends[key] = BackendView(key, backend, upstream, proxy, None, history._replace(rate=rates))
+    backends = _backends(mirror.backends, snapshot)
     workers: dict[str, WorkerView] = {}
     for pool in snapshot.pools:
         for worker in pool.workers:
-            view = _worker_view(mirror, pool, worker, backends.get(worker.backend or ""))
-            workers[view.key] = view
-            if worker.backend in backends:
-                backends[worker.backend] = backends[worker.backend]._replace(worker=worker)
+            key = worker_key(worker)
+            before = mirror.workers.get(key)
+            cpu, memory, rate = before.history if before else _EMPTY
+            fills = backends.get(worker.backend) if worker.backend else None
+            workers[key] = WorkerView(
+                key,
+                worker,
+                pool,
+                fills.backend if fills else None,
+                fills.proxy if fills else None,
+                History(
+                    _longer(cpu, worker.cpu_percent),
+                    _longer(memory, worker.rss_bytes),
+                    _longer(rate, worker.requests_per_second),
+                ),
+            )
     return Mirror(
         snapshot=snapshot,
         received=now,
@@ -124,17 +131,19 @@ def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
     )
 
 
-def _worker_view(mirror: Mirror, pool: PoolRow, worker: WorkerRow, fills: BackendView | None) -> WorkerView:
-    key = worker_key(worker)
-    before = mirror.workers.get(key)
-    history = before.history if before else History()
-    longer = History(
-        _longer(history.cpu, worker.cpu_percent),
-        _longer(history.memory, worker.rss_bytes),
-        _longer(history.rate, worker.requests_per_second),
-    )
-    backend, proxy = (fills.backend, fills.proxy) if fills else (None, None)
-    return WorkerView(key, worker, pool, backend, proxy, longer)
+def _backends(before: dict[str, BackendView], snapshot: Snapshot) -> dict[str, BackendView]:
+    fillers = {worker.backend: worker for pool in snapshot.pools for worker in pool.workers if worker.backend}
+    backends: dict[str, BackendView] = {}
+    for proxy in snapshot.proxies:
+        for upstream in proxy.upstreams:
+            path = f"{proxy.name}/{upstream.name}/"
+            for backend in upstream.backends:
+                key = path + backend.name
+                known = before.get(key)
+                rates = _longer(known.history.rate if known else _NONE, backend.requests_per_second)
+                history = History(_NONE, _NONE, rates)
+                backends[key] = BackendView(key, backend, upstream, proxy, fillers.get(key), history)
+    return backends
 
 
 def _totals(total: History, snapshot: Snapshot) -> History:

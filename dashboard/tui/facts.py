@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dashboard.mirror import BackendView, Mirror, Series, WorkerView
+from dashboard.mirror import LONGEST, BackendView, Mirror, Series, WorkerView
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, ago, clock, count, duration, number, size
 from dashboard.tui.states import HEALTH, LEVELS, ROTATION, SLOTS, phase
@@ -86,7 +86,8 @@ def _graph(
 ) -> list[Line]:
     """`tall` lines: title and value at the left, the scale at the right."""
     top = nice_top(series, top) if not said_top else top
-    drawn = area(series, max(4, width - 14), tall, top)
+    # Two readings a cell: a wider area could only be empty.
+    drawn = area(series, max(4, min(width - 14, LONGEST // 2)), tall, top)
     lines: list[Line] = []
     for at, text in enumerate(drawn):
         left = title if at == 0 else f"{value}{unit}" if at == 1 else ""

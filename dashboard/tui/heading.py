@@ -7,12 +7,12 @@ from rich.cells import cell_len
 
 from dashboard.mirror import Mirror, total_rate
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import UNKNOWN, clock, duration, number, size
-from dashboard.tui.states import OUTCOMES, phase
+from dashboard.tui.say import UNKNOWN, clock, duration, number, plural, size
+from dashboard.tui.states import OUTCOMES, Look, phase
 from dashboard.tui.widgets.graph import bar, nice_top, spark
 from supervisor.model.snapshot import OperationRow, ProxyRow, Snapshot
 
-_ORDER = ("ready", "starting", "draining", "stopping", "backing-off", "failed", "stopped", "open", "gone")
+_URGENCY = ("failed", "backing-off", "starting", "draining", "stopping", "open", "stopped", "gone")
 
 
 class Mood(Struct, frozen=True, kw_only=True):
@@ -63,9 +63,7 @@ def _identity(snapshot: Snapshot, width: int) -> list[Span]:
     spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
     spans += [(f"  {ok.glyph} ", ok.token if serving >= wanted else "warn"), (f"{serving}/{wanted}", "strong")]
     spans.append((" serving", "text"))
-    for word in sorted(counts.keys() - {"ready"}, key=lambda w: _ORDER.index(w) if w in _ORDER else 99):
-        look = phase(word)
-        spans.append((f"  {look.glyph} {counts[word]} {look.word}", look.token))
+    pieces = [(f"  {look.glyph} {counts[word]} {look.word}", look.token) for word, look in _others(counts)]
     down = sum(
         backend.health.value == "down"
         for proxy in snapshot.proxies
@@ -73,8 +71,17 @@ def _identity(snapshot: Snapshot, width: int) -> list[Span]:
         for backend in upstream.backends
     )
     if down:
-        spans.append((f"  ✖ {down} backend{'s' if down > 1 else ''} down", "down"))
+        pieces.insert(2, (f"  ✖ {plural(down, 'backend')} down", "down"))
+    for piece in pieces:
+        # Whole or not at all, the most urgent first.
+        if _cells([*spans, piece]) <= width:
+            spans.append(piece)
     return spans
+
+
+def _others(counts: Counter[str]) -> list[tuple[str, Look]]:
+    known = [word for word in _URGENCY if counts[word]]
+    return [(word, phase(word)) for word in (*known, *sorted(counts.keys() - {"ready", *_URGENCY}))]
 
 
 def _right(snapshot: Snapshot, mood: Mood) -> list[Span]:

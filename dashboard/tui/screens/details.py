@@ -1,18 +1,28 @@
 """The page of one worker or one backend: every fact, its graphs, its end, its counters, what happened to it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import BindingType
 
 from dashboard.mirror import Mirror, slot_of
 from dashboard.tui.facts import backend_page, worker_page
 from dashboard.tui.ink import Line
-from dashboard.tui.screens.page import Page
+from dashboard.tui.keys import Key
+from dashboard.tui.screens.logs import LogScreen
+from dashboard.tui.screens.page import PAGE_KEYS, Page, bindings
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
 
+LOG = Key("l", "log", "Log", "the worker's log", "Page", rank=1)
+
+
 class WorkerScreen(Page):
+    KEYS: ClassVar[tuple[Key, ...]] = (*PAGE_KEYS, LOG)
+    BINDINGS: ClassVar[list[BindingType]] = bindings((LOG,))
+
     def __init__(self, top: "TopApp", key: str) -> None:
         super().__init__(top)
         self.key = key
@@ -29,6 +39,9 @@ class WorkerScreen(Page):
                 return [((f"{slot} is gone", "warn"),), *self.body.lines[1:]]
             self.key, view = successor, mirror.workers[successor]
         return worker_page(mirror, view, width)
+
+    def action_log(self) -> None:
+        self.app.push_screen(LogScreen(self.top, slot_of(self.key)))
 
 
 class BackendScreen(Page):
