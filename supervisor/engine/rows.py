@@ -106,9 +106,11 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
     return f"{backend.rotation} at {traffic.proxy}, health {backend.health}"
 
 
-def slot_row(slot: Slot, pool: Pool, now: float) -> WorkerRow:
+def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     """A wanted slot that nobody fills."""
-    if slot.failed:
+    if stopping:
+        phase, why = "stopped", "the cluster is going down"
+    elif slot.failed:
         phase, why = "failed", f"{slot.failed}{last_words(slot)}"
     elif slot.stopped or pool.stopped:
         phase, why = "stopped", "stopped by an operator"
@@ -157,7 +159,11 @@ def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
     rows = [worker_row(ledger, pool, w, backends.get(w.address or ""), now) for w in workers]
     filled = {worker.slot for worker in workers}
     slots = ledger.slots.get(pool.name, {})
-    rows += [slot_row(slot, pool, now) for n, slot in slots.items() if n < pool.desired and n not in filled]
+    rows += [
+        slot_row(slot, pool, now, ledger.stopping)
+        for n, slot in slots.items()
+        if n < pool.desired and n not in filled
+    ]
     rows.sort(key=lambda row: (int(row.id.rpartition(".")[2]), row.serial or 0))
     holder = next((o for o in ledger.operations.values() if o.running and o.pool == pool.name), None)
     return PoolRow(
