@@ -129,12 +129,12 @@ class Ledger:
             by_address = {b.address: b for b in upstream.backends} if upstream else {}
             fresh = bool(state and state.reachable)
             views = {w.serial: View(fresh, by_address.get(w.address or "")) for w in workers}
-        stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live(name))
+        stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())
         return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping=stopping)
 
-    def others_live(self, name: str) -> bool:
-        """An embedded proxy goes last, after the workers that it serves."""
-        return any(worker.pool != name for worker in self.workers.values() if worker.live)
+    def others_live(self) -> bool:
+        """Embedded proxies go last, after the workers that they serve."""
+        return any(not worker.pool.startswith(PROXY_POOL) for worker in self.workers.values() if worker.live)
 
     def durable(self) -> Iterator[tuple[str, Struct]]:
         """What must outlive the engine, each record under its key."""
