@@ -155,6 +155,7 @@ async def test_the_log_follows_searches_and_goes_back() -> None:
     async with screen(source) as s:
         await s.press("l")
         await s.see("following", "last", "␛]0;x")
+        assert s.lines()[1].startswith("INFO line")
         await s.press("slash", *"line 77", "enter")
         await s.see("/line 77", "INFO line 77")
         await s.press("escape", "escape")
