@@ -41,8 +41,9 @@ def down(args: Namespace) -> int:
 
 
 def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
-    pid = pipe.get("/v1/snapshot").json().get("engine", {}).get("keeper_pid")
-    with _watched(pid) as ended:
+    snapshot = pipe.get("/v1/snapshot").json()
+    name = snapshot.get("cluster") or where.name
+    with _watched(snapshot.get("engine", {}).get("keeper_pid")) as ended:
         operation = submitted(pipe, change, args.yes)
         if not args.wait:
             outcome(operation, args.json)
@@ -50,7 +51,7 @@ def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
         operation = _gone(pipe, operation, args.timeout, ended)
     if args.json or operation.get("phase") != "done":
         return outcome(operation, args.json)
-    result(f"cluster {where.name} is down" + ("; its workers go on" if args.keep_workers else ""))
+    result(f"cluster {name} is down" + ("; its workers go on" if args.keep_workers else ""))
     return 0
 
 
