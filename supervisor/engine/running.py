@@ -1,8 +1,9 @@
 """A running cluster: the engine with everything around it, from the first look at the keeper to the end."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
 from supervisor.engine.embedding import install, prepare, runtime_dir
 from supervisor.engine.ledger import PROXY_POOL, Ledger
-from supervisor.engine.loop import Engine
+from supervisor.engine.loop import DOWN, UPGRADE, Engine
 from supervisor.engine.performing import Performer
 from supervisor.engine.rows import operation_row
 from supervisor.engine.watching import watch_logs, watch_proxy, watch_samples
@@ -27,6 +28,7 @@ from supervisor.proxies.registry import connect
 RETRY = 2.0
 """Seconds until a listening socket or an embedded proxy that could not be had is tried again."""
 
+_log = logging.getLogger(__name__)
 ReadConfig = Callable[[], ClusterSpec]
 
 
@@ -53,11 +55,24 @@ class Running:
         """Open what workers need before any is started, then watch everything."""
         await self.open_listeners()
         await self.align_proxies()
-        self._tasks["samples"] = asyncio.create_task(
-            watch_samples(self.ledger, self.link.keeper_pid, self.engine.tell)
-        )
-        self._tasks["logs"] = asyncio.create_task(watch_logs(self.ledger))
-        self._tasks["retry"] = asyncio.create_task(self.try_again())
+        self.keep("samples", lambda: watch_samples(self.ledger, self.link.keeper_pid, self.engine.tell))
+        self.keep("logs", lambda: watch_logs(self.ledger))
+        self.keep("retry", self.try_again)
+
+    def keep(self, name: str, make: Callable[[], Coroutine[None, None, None]]) -> None:
+        """A task that must never end: what it stumbles over is told, and it begins again."""
+
+        async def again_and_again() -> None:
+            while True:
+                try:
+                    await make()
+                except Exception as error:
+                    _log.exception("%s", name)
+                    text = f"{name}: a fault of clusterctl itself: {type(error).__name__}: {error}; going on"
+                    self.desk.say("fault", "cluster", text, level="error")
+                await asyncio.sleep(RETRY)
+
+        self._tasks[name] = asyncio.create_task(again_and_again())
 
     async def open_listeners(self) -> None:
         """Have the keeper hold the shared listening sockets that pools want."""
@@ -89,14 +104,15 @@ class Running:
     def watch(self, spec: ProxySpec) -> None:
         proxy = connect(spec, runtime_dir(self.ledger, spec.name))
         self.performer.proxies[spec.name] = proxy
-        self._tasks[f"proxy {spec.name}"] = asyncio.create_task(
-            watch_proxy(
+        self.keep(
+            f"proxy {spec.name}",
+            lambda: watch_proxy(
                 self.ledger.proxies[spec.name],
                 proxy,
                 self.engine.tell,
                 lambda: self.engine.urgent(spec.name),
                 self.engine.nudge_of(spec.name),
-            )
+            ),
         )
 
     async def let_go(self, name: str) -> None:
@@ -197,16 +213,26 @@ class Running:
         if self.ledger.stopping:
             running = next(o for o in self.ledger.operations.values() if o.running and o.verb.startswith("down"))
             return operation_row(running)
+        if not request.keep_workers:
+            for other in [o for o in self.ledger.operations.values() if o.running]:
+                self.desk.end(other.id, OperationPhase.ABORTED, other.progress, "the cluster is going down")
         operation = self.begin(request, verb)
         self.keep_workers = request.keep_workers
         if request.keep_workers:
             self.desk.end(operation.id, OperationPhase.DONE, "the workers go on")
-            asyncio.get_running_loop().call_later(0.1, self.engine.finish, "down")
+            asyncio.get_running_loop().call_later(0.1, self.engine.finish, DOWN)
         else:
             self.ledger.stopping = True
             self.engine.touch()
         self.ledger.revision += 1
         return operation_row(self.ledger.operations[operation.id])
+
+    def step_aside(self, python: str | None) -> None:
+        """End, so that the keeper starts the engine that is installed now, by `python` if one is named."""
+        if python is not None:
+            self.link.succeed(python)
+        # The answer to who asked goes out first.
+        asyncio.get_running_loop().call_later(0.1, self.engine.finish, UPGRADE)
 
     async def close(self) -> None:
         for task in self._tasks.values():
