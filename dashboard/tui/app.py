@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Coroutine
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from textual.screen import ModalScreen, Screen
 
 from dashboard.link import Away
 from dashboard.mirror import Mirror, Missing, apply
+from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
 from dashboard.tui.ink import Ink
 from dashboard.tui.operator import Operator, Severity
@@ -65,6 +67,8 @@ class TopApp(App[int]):
         self._streams: list[asyncio.Task[None]] = []
         self._gathering = False
         self._said = ("", 0.0)
+        self.ended = threading.Event()
+        """Set when the terminal is left; not by on_unmount, after which the driver writes its last."""
 
     def get_css_variables(self) -> dict[str, str]:
         return with_tokens(super().get_css_variables())
@@ -88,6 +92,11 @@ class TopApp(App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Else the terminal would be left in the alternate screen, with the mouse on.
             loop.add_signal_handler(number, self.exit, 128 + number)
+
+        def leave() -> None:
+            loop.call_soon_threadsafe(self.exit, 128 + signal.SIGHUP)
+
+        hangup.watch(lambda: getattr(self._driver, "_writer_thread", None), leave, self.ended)
 
     async def on_unmount(self) -> None:
         for stream in self._streams:
@@ -184,5 +193,8 @@ def run(
     if theme is None and not plain and os.environ.get("COLORTERM") is None and os.environ.get("TERM") == "linux":
         theme = "ansi-dark"  # the console's 16 colours turn pastels white
     app = TopApp(link, read_only=read_only, interval=interval, theme=theme, ascii_only=plain)
-    result = app.run()
+    try:
+        result = app.run()
+    finally:
+        app.ended.set()
     return result if isinstance(result, int) else app.return_code or 0

@@ -98,3 +98,4 @@ async def screen(
         await pilot.pause()
         yield driver
         await asyncio.sleep(0)
+    app.ended.set()
