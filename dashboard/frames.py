@@ -59,8 +59,9 @@ def frame(snapshot: Row, paper: Paper) -> list[str]:
 def event_line(event: Row, paper: Paper) -> str:
     """`12:03:11 web.0: killed by KILL (uid 0)`."""
     level = str(event.get("level") or "info")
-    actor = f" ({event['actor']})" if event.get("actor") else ""
-    text = f"{clock(event.get('time'))} {word(event.get('subject'))}: {event.get('text') or ''}{actor}"
+    said, actor = str(event.get("text") or ""), str(event.get("actor") or "")
+    asker = f" ({actor})" if actor and actor not in said else ""
+    text = f"{clock(event.get('time'))} {word(event.get('subject'))}: {said}{asker}"
     return sentence(text, paper, {"warning": "busy", "error": "bad"}.get(level))
 
 

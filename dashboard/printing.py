@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from dashboard.table import Paper
@@ -41,9 +42,10 @@ def result(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """One sentence beside the result."""
-    sys.stderr.write(clean(text) + "\n")
-    sys.stderr.flush()
+    """One sentence beside the result; a terminal that is gone is no reason to stop half-way."""
+    with suppress(OSError):
+        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.flush()
 
 
 def fail(text: str) -> None:

@@ -6,11 +6,16 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from dashboard.ending import keeper_of
 from dashboard.finding import Place
 
+_PREFIX = "clusterctl-demo-"
+_BEGUN = 120.0
+"""Seconds after which a demo has its keeper, or none ever."""
 _WORKER_PORTS = 100
 _FIRST, _LAST = 20_000, 32_000
 """Below the range from which the kernel takes ports for clients (32768 up)."""
@@ -52,8 +57,21 @@ def haproxy_there() -> bool:
 
 def directory() -> str:
     """A new directory for everything that a demo writes; its path is short, for a socket's may be 107 bytes."""
-    base = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="clusterctl-demo-", dir=base if len(base) < 60 else "/tmp")
+    base = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
+    _sweep(base)
+    return tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+
+
+def _sweep(base: str) -> None:
+    """Removes what demos left that were killed outright: ours, old enough to have begun, and held by nobody."""
+    with os.scandir(base) as entries:
+        for entry in entries:
+            if not entry.name.startswith(_PREFIX) or not entry.is_dir(follow_symlinks=False):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            old = time.time() - status.st_mtime > _BEGUN
+            if old and status.st_uid == os.geteuid() and keeper_of(f"{entry.path}/state") is None:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def written(base: str) -> tuple[Place, int]:

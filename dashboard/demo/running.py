@@ -62,6 +62,9 @@ class Endings:
 
     def enough(self) -> None:
         self._raised = True
+        # The screen's event loop may have put handlers of its own in place of ours, and taken them away.
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
@@ -169,6 +172,7 @@ def _missing(pipe: Pipe) -> str:
 
 def _end_cluster(where: Place, keeper: subprocess.Popen[bytes]) -> None:
     """Gracefully through the API, else by signal to the keeper, which kills whatever is left."""
+    tell("ending the demo …")
     with contextlib.suppress(NoAnswer, NobodyThere, Refused):
         Pipe(where.socket, 3.0).send("POST", "/v1/shutdown", {"keep_workers": False, "yes": True})
         with contextlib.suppress(subprocess.TimeoutExpired):

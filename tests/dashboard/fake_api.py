@@ -82,58 +82,64 @@ class FakeApi:
         return route if isinstance(route, Reply) else route(asked)
 
 
+def handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
+    """One connection of a client to `api`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            self._write(api.reply(Asked(self.command, self.path, body)))
+
+        do_GET = do_POST = do_PATCH = answer
+
+        def _write(self, reply: Reply) -> None:
+            self.close_connection = reply.cut or self.headers.get("connection") == "close"
+            if reply.cut and not reply.chunks:
+                return
+            self.send_response(reply.status)
+            for name, text in reply.headers.items():
+                self.send_header(name, text)
+            if reply.chunks is None:
+                if reply.status != 304:
+                    self.send_header("Content-Length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+                return
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for chunk in reply.chunks:
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
+            if not reply.cut:
+                self.wfile.write(b"0\r\n\r\n")
+
+        def address_string(self) -> str:
+            return "a verb"
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    return Handler
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is its own affair."""
+
+
 @contextmanager
 def fake_api() -> Iterator[FakeApi]:
     """A server in a thread, in a directory of its own, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="cc-") as directory:
         api = FakeApi(os.path.join(directory, "clusterctl.sock"))
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                length = int(self.headers.get("content-length") or 0)
-                body = json.loads(self.rfile.read(length)) if length else None
-                self._write(api.reply(Asked(self.command, self.path, body)))
-
-            do_GET = do_POST = do_PATCH = answer
-
-            def _write(self, reply: Reply) -> None:
-                self.close_connection = reply.cut or self.headers.get("connection") == "close"
-                if reply.cut and not reply.chunks:
-                    return
-                self.send_response(reply.status)
-                for name, text in reply.headers.items():
-                    self.send_header(name, text)
-                if reply.chunks is None:
-                    if reply.status != 304:
-                        self.send_header("Content-Length", str(len(reply.body)))
-                    self.end_headers()
-                    self.wfile.write(reply.body)
-                    return
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                for chunk in reply.chunks:
-                    self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
-                    self.wfile.flush()
-                if not reply.cut:
-                    self.wfile.write(b"0\r\n\r\n")
-
-            def address_string(self) -> str:
-                return "a verb"
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Tests are quiet."""
-
-        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 64
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """A client that went away is its own affair."""
-
-        server = Server(api.socket, Handler)
+        server = Server(api.socket, handler(api))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -1,17 +1,22 @@
 """The demo's worker, job and traffic as real processes: they serve, end gracefully, and leave nobody behind."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dashboard.demo import places
 
 pytestmark = pytest.mark.real
 
@@ -132,6 +137,29 @@ def test_traffic_ends_when_who_started_it_is_gone() -> None:
     while _runs(pid):
         assert time.monotonic() < deadline, "traffic outlived who started it"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A socket's path may be 107 bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def test_what_a_killed_demo_left_is_swept_by_the_next(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(short_path))
+    for name in ("clusterctl-demo-old", "clusterctl-demo-held", "clusterctl-demo-new", "other"):
+        (short_path / name / "state").mkdir(parents=True)
+        if name != "clusterctl-demo-new":
+            os.utime(short_path / name, (0, 0))
+    with open(short_path / "clusterctl-demo-held" / "state" / "lock", "w") as lock:
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = Path(places.directory())
+    assert {path.name for path in short_path.iterdir()} == {
+        made.name, "clusterctl-demo-held", "clusterctl-demo-new", "other",
+    }  # fmt: skip
 
 
 def _runs(pid: int) -> bool:
