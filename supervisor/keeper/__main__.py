@@ -1,5 +1,6 @@
 """`python -m supervisor.keeper --state-dir DIR [--ready-fd N] -- ARGV…`: claims DIR, holds until told to end."""
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -38,6 +39,7 @@ def main() -> int:
         register = Register(asked.directory, identity.boot_id(), log)
         register.load()
         become_reaper()
+        keep_descriptors()
         soft_nofile = raise_nofile()
         keeper = Keeper(asked.directory, asked.argv, register, log, soft_nofile, teller(asked.ready_fd))
     except OSError as error:
@@ -73,6 +75,14 @@ def become_reaper() -> None:
     """Whoever is orphaned below us becomes our child, and not init's (prctl(2), Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def keep_descriptors() -> None:
+    """What we were started with is not for our children; a posix_spawn closes only what says so itself."""
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        if int(name) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(name), False)
 
 
 def raise_nofile() -> int:

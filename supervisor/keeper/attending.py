@@ -35,6 +35,10 @@ class Engine:
         self._started = 0.0
         self._delay = 0.0
         self._report = b""
+        self._fallback: str | None = None
+        """The interpreter to go back to, until the one that succeeded it is up."""
+        self.heard = 0.0
+        """When it gave its last sign of life; 0: it has not yet."""
         self.pid: int | None = None
         self.channel: Channel | None = None
         self.attentive = False
@@ -53,6 +57,7 @@ class Engine:
         if self.pid is not None:
             return
         self.attentive = False
+        self.heard = 0.0
         self._started = time.monotonic()
         try:
             rotate(self._log_path, limits.ENGINE_LOG)
@@ -96,6 +101,18 @@ class Engine:
         if self.pid is not None and not kill_group(self.pid):
             send(self.pid, signal.SIGKILL)
 
+    def succeed(self, python: str) -> None:
+        """The next life is run by another interpreter; ours is tried again if that never comes up."""
+        self._fallback, self._argv[0] = self._argv[0], python
+
+    def came_up(self) -> None:
+        self._fallback = None
+
+    @property
+    def silent(self) -> bool:
+        """It runs, and gave signs of life, but not for so long that it must hang."""
+        return self.pid is not None and self.heard > 0 and time.monotonic() - self.heard > limits.ENGINE_SILENT
+
     def died(self, how: str) -> None:
         """Its pid is reaped; the caller decides whether `again` follows."""
         self.pid = None
@@ -106,8 +123,11 @@ class Engine:
             self.channel.close()
             self.channel = None
 
-    def again(self) -> None:
-        if time.monotonic() - self._started > limits.BACKOFF_FORGET:
+    def again(self, at_once: bool = False) -> None:
+        if self._fallback is not None and not at_once:
+            self.log(f"engine: {self._argv[0]} does not run it; going back to {self._fallback}")
+            self._argv[0], self._fallback = self._fallback, None
+        if at_once or time.monotonic() - self._started > limits.BACKOFF_FORGET:
             self._delay = 0.0
         delay = self._delay
         self._delay = min(max(2 * delay, limits.BACKOFF_FIRST), limits.BACKOFF_LAST)

@@ -22,7 +22,7 @@ class Channel:
         self._outbox = bytearray()
         self.open = True
         end.setblocking(False)
-        loop.watch(end.fileno(), self._read)
+        loop.watch(end.fileno(), self._hear_all)
 
     def tell(self, message: Message, *, chatty: bool = False) -> None:
         """Sends now if the socket takes it, else later; chatty messages are dropped while much is unread."""
@@ -42,7 +42,7 @@ class Channel:
             if len(self._outbox) > limits.OUTBOX:
                 self._break(f"{len(self._outbox)} bytes unread")
                 return
-            self._loop.watch(self._socket.fileno(), self._read, self._flush)
+            self._loop.watch(self._socket.fileno(), self._hear_all, self._flush)
 
     def close(self) -> None:
         if self.open:
@@ -51,9 +51,9 @@ class Channel:
             self._socket.close()
 
     def drain(self) -> None:
-        """Hears what a peer that is gone has still said."""
-        while self.open:
-            self._read()
+        """Hears what a peer that is gone has still said; a child of its may hold its end open, and says nothing."""
+        while self.open and self._read():
+            pass
 
     def _flush(self) -> None:
         try:
@@ -64,25 +64,30 @@ class Channel:
             self._break(str(error.strerror))
             return
         if not self._outbox:
-            self._loop.watch(self._socket.fileno(), self._read)
+            self._loop.watch(self._socket.fileno(), self._hear_all)
 
-    def _read(self) -> None:
+    def _hear_all(self) -> None:
+        self._read()
+
+    def _read(self) -> bool:
+        """False when there is nothing more now, or for ever."""
         try:
             data = self._socket.recv(262_144)
         except BlockingIOError:
-            return
+            return False
         except OSError as error:
             self._break(str(error.strerror))
-            return
+            return False
         if not data:
             self._break("closed by the engine")
-            return
+            return False
         try:
             for line in self._lines.feed(data):
                 if self.open:
                     self._hear(decode(line))
         except BadLine as error:
             self._break(str(error))
+        return self.open
 
     def _break(self, why: str) -> None:
         if self.open:

@@ -10,6 +10,7 @@ from supervisor.keeper import identity, spawning, straggling
 from supervisor.keeper.loop import Loop
 from supervisor.keeper.orders import BadOrder, order_of, record_of
 from supervisor.keeper.protocol import Message
+from supervisor.keeper.quick import QuickStart
 from supervisor.keeper.records import Record, Register
 from supervisor.keeper.sockets import Listeners
 
@@ -19,7 +20,7 @@ Tell = Callable[[Message], None]
 class Worker:
     """One process that the keeper holds, from its fork to its end."""
 
-    __slots__ = ("fields", "killed", "pid", "pidfd", "record", "report", "said", "serial")
+    __slots__ = ("fields", "killed", "order", "pid", "pidfd", "record", "report", "said", "sent", "serial")
 
     def __init__(self, serial: int, pid: int, record: Record, *, report: int = -1, pidfd: int = -1) -> None:
         self.serial = serial
@@ -27,9 +28,13 @@ class Worker:
         self.record = record
         self.report = report
         """Open until its exec has succeeded or failed."""
+        self.order: spawning.Order | None = None
+        """What is under way, until then."""
         self.said = b""
         self.pidfd = pidfd
         """Of an adopted one, whose parent we are not."""
+        self.sent: list[str] = []
+        """Names of the signals that the engine had us send, each once: its successor must know."""
         self.killed = False
         """We sent KILL, so that nobody else need be blamed."""
         self.fields: dict[str, str] = record.get("fields", {})
@@ -53,6 +58,7 @@ class Holder:
         self._notify_path = notify_path
         self._soft_nofile = soft_nofile
         self._mark = straggling.Mark(notify_path)
+        self._quick = QuickStart()
         self._failed: set[int] = set()
         """Pids whose exec failed, until they are reaped."""
         self._hunted: set[int] = set()
@@ -78,15 +84,32 @@ class Holder:
             record = record_of(launch, started, wall, self._register.boot)
             order = order_of(launch, record, self._listeners, self._notify_path)
             order = order._replace(record_fd=self._register.fd, soft_nofile=self._soft_nofile)
+            if self._quick.takes(order) and self._start(order, record):
+                return
             forked = spawning.fork(order)
         except (BadOrder, spawning.Cannot) as error:
             self._tell({"type": "SpawnFailed", "serial": serial, "why": str(error)})
             return
         record["pid"] = forked.pid
         worker = Worker(record["serial"], forked.pid, record, report=forked.report)
+        worker.order = order
         self.by_serial[worker.serial] = self.by_pid[worker.pid] = worker
         self._register.began(record)
         self._loop.watch(forked.report, lambda: self.read_report(worker))
+
+    def _start(self, order: spawning.Order, record: Record) -> bool:
+        """The quick way. On record first: killed on the way, we find the program again by its mark."""
+        self._register.about(record)
+        pid = self._quick.start(order)
+        if pid is None:
+            return False
+        record["pid"] = pid
+        worker = Worker(record["serial"], pid, record)
+        self.by_serial[worker.serial] = self.by_pid[pid] = worker
+        self._tell(_spawned(worker))
+        record["start_ticks"] = identity.start_ticks(pid)
+        self._register.arrived(record)
+        return True
 
     def read_report(self, worker: Worker) -> None:
         """Reads until the pipe closes, which is the exec, or the end of the child."""
@@ -105,6 +128,11 @@ class Holder:
         self._register.dirty |= report.unrecorded
         if report.failed is None:
             self._tell(_spawned(worker))
+            if worker.order:
+                self._quick.learn(worker.order)
+                worker.order = None
+            # Our own child keeps its number until it is reaped, so this is what the child wrote itself.
+            worker.record["start_ticks"] = identity.start_ticks(worker.pid)
             return
         self._forget(worker)
         self._failed.add(worker.pid)
@@ -119,6 +147,8 @@ class Holder:
             return
         if number == signal.SIGKILL:
             worker.killed = True
+        if (plain := signal_name(number)) not in worker.sent:
+            worker.sent.append(plain)
         # Before its setsid the child has no group of its own yet.
         if not (group and straggling.send_group(worker.pid, number)):
             straggling.send(worker.pid, number)
@@ -180,7 +210,12 @@ class Holder:
 
     def _pin(self, record: Record) -> int:
         """A pidfd of exactly the recorded process, or -1."""
-        if record.get("boot") != self._register.boot or not record["start_ticks"]:
+        if record.get("boot") != self._register.boot:
+            return -1
+        if not record["pid"]:
+            # Its start was about to be done when our predecessor died: what came of it bears its mark.
+            record["pid"], record["start_ticks"] = straggling.first_marked(record["serial"], self._mark)
+        if not record["start_ticks"]:
             return -1
         try:
             pidfd = os.pidfd_open(record["pid"])
@@ -253,11 +288,8 @@ def _spawned(worker: Worker) -> Message:
 
 def _held(worker: Worker) -> Message:
     record = worker.record
-    if "start_ticks" not in record:
-        # Off the path of a start, and safe: our own child keeps its number until it is reaped.
-        record["start_ticks"] = identity.start_ticks(worker.pid)
     keys = ("serial", "name", "pid", "started", "started_wall", "start_ticks", "note")
-    return {key: record[key] for key in keys}
+    return {**{key: record[key] for key in keys}, "signals": worker.sent}
 
 
 def signal_name(number: int) -> str:

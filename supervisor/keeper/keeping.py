@@ -4,13 +4,14 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from supervisor.keeper import identity, limits, straggling
 from supervisor.keeper.attending import Engine
 from supervisor.keeper.holding import Holder, signal_name
 from supervisor.keeper.loop import Loop
-from supervisor.keeper.notify import NotifySocket, announce
+from supervisor.keeper.notify import NotifySocket, announce, watchdog
 from supervisor.keeper.oom import OomWatch
 from supervisor.keeper.protocol import Message
 from supervisor.keeper.records import Register
@@ -34,6 +35,7 @@ class Keeper:
         self._log = log
         self._ready = ready
         self._manager = os.environ.get("NOTIFY_SOCKET")
+        self._patience = watchdog(os.environ)
         self._terminating = 0
         self._ending: str | None = None
         """`kill` or `keep` once the end was asked for."""
@@ -69,6 +71,7 @@ class Keeper:
         self._take_sockets_back()
         self._register.compact()
         self._loop.catch(self._signalled)
+        self._watch()
         self._engine.start()
         self._loop.run()
         self._tidy()
@@ -90,6 +93,15 @@ class Keeper:
                 self._register.listening.pop(name)
                 self._log(f"listening socket {name}: no worker has it any more; it is bound anew when asked for")
 
+    def _watch(self) -> None:
+        """A hung engine is replaced; our own manager is told that all is well only while the engine is."""
+        if self._engine.silent:
+            self._log(f"engine: no sign of life for {limits.ENGINE_SILENT:g} s; killing it")
+            self._engine.kill()
+        if self._patience and time.monotonic() - self._engine.heard < self._patience:
+            announce(self._manager, "WATCHDOG=1")
+        self._loop.after("watch", min(5.0, self._patience / 3 or 5.0), self._watch)
+
     # What the engine asks.
 
     def _heard(self, message: Message) -> None:
@@ -109,6 +121,10 @@ class Keeper:
                 self._listeners.unlisten(name)
             case {"type": "up"}:
                 self._up()
+            case {"type": "alive"}:
+                self._engine.heard = time.monotonic()
+            case {"type": "succeed", "python": str(python)}:
+                self._engine.succeed(python)
             case {"type": "shutdown"}:
                 self._end("keep" if message.get("keep_workers") else "kill")
             case _:
@@ -142,6 +158,7 @@ class Keeper:
         self._engine.tell({"type": "Listening", "request": request, "why": why})
 
     def _up(self) -> None:
+        self._engine.came_up()
         if not self._ever_up:
             self._ever_up = True
             self._ready()
@@ -235,7 +252,7 @@ class Keeper:
             self._last_life = True
         elif not self._ever_up and self._hopeless(how.si_status if exited else None):
             return
-        self._engine.again()
+        self._engine.again(at_once=exited and how.si_status == limits.STEPS_ASIDE)
 
     def _hopeless(self, code: int | None) -> bool:
         """An engine that never came up and never will: a configuration refused, or no worker to hold on to."""

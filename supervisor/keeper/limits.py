@@ -32,6 +32,12 @@ BACKOFF_LAST = 5.0
 BACKOFF_FORGET = 10.0
 """Seconds that an engine must have lived for its death to be answered at once again."""
 
+ENGINE_SILENT = 30.0
+"""Seconds without a sign of life after which an engine counts as hung: it is killed, and its successor goes on."""
+
+STEPS_ASIDE = 75
+"""The engine's exit code when it makes room for its successor, who is started at once."""
+
 NEVER_UP = 3
 """Deaths of an engine that never came up after which the keeper gives up, if it holds no worker."""
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from supervisor.keeper import limits
 from supervisor.keeper.sockets import bind_unix
@@ -68,6 +68,14 @@ def fields_of(data: bytes) -> dict[str, str]:
                 break
             fields[key] = value
     return fields
+
+
+def watchdog(environ: Mapping[str, str]) -> float:
+    """Seconds within which our manager wants WATCHDOG=1 (sd_watchdog_enabled(3)); 0: it does not ask for it."""
+    asked, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+    if not asked.isdecimal() or (pid and pid != str(os.getpid())):
+        return 0.0
+    return int(asked) / 1e6
 
 
 def announce(path: str | None, state: str) -> None:

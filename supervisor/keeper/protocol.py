@@ -9,6 +9,8 @@ The engine asks:
     {"type": "listen", "name": "web", "address": "127.0.0.1:8000", "request": 1}   answered by Listening
     {"type": "unlisten", "name": "web"}
     {"type": "up"}                         the engine serves: whoever started the keeper may be told
+    {"type": "alive"}                      the engine takes its turns; told about once a second
+    {"type": "succeed", "python": "/…"}    the next engine is run by that interpreter
     {"type": "shutdown", "keep_workers": false}
 
 The keeper tells, with the keys of supervisor/model/launch.py:

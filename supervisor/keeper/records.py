@@ -3,6 +3,8 @@
     {"head": BOOT_ID, "number": N}                   first line: the last number given to an exit
     {"pid": P, "start_ticks": T, "serial": S, …}     a start, written by the child itself just before its exec,
                                                      so that no program ever runs that is not on record
+    {"about": S, …}                                  a start that we are about to do the quick way …
+    {"began": S, "pid": P, "start_ticks": T}         … and that it was done
     {"never": S}                                     that exec failed
     {"end": S, "exit": {…Exited}}                    an end; kept until
     {"ack": N}                                       the engine has journaled it
@@ -69,6 +71,12 @@ class Register:
                 self.number = max(self.number, number)
             case {"pid": int(), "start_ticks": int(), "serial": int(serial), "boot": str(), "name": str()}:
                 self.live[serial] = record
+            case {"about": int(serial), "boot": str(), "name": str()}:
+                del record["about"]
+                self.live[serial] = {"pid": 0, "start_ticks": 0, **record}
+            case {"began": int(serial), "pid": int(), "start_ticks": int()} if serial in self.live:
+                del record["began"]
+                self.live[serial] |= record
             case {"never": int(serial)}:
                 self.live.pop(serial, None)
             case {"end": int(serial), "exit": {"number": int(number)} as told}:
@@ -85,6 +93,14 @@ class Register:
                 self.listening.pop(name, None)
             case {"engine": int()}:
                 self.engine = record
+
+    def about(self, record: Record) -> None:
+        """Before a start, so that no program ever runs that is not on record."""
+        self._write({"about": record["serial"], **record})
+
+    def arrived(self, record: Record) -> None:
+        self.live[record["serial"]] = record
+        self._write({"began": record["serial"], "pid": record["pid"], "start_ticks": record["start_ticks"]})
 
     def began(self, record: Record) -> None:
         """The child has written its line; this is memory's side of it."""

@@ -18,6 +18,7 @@ TOO_MANY = {
     errno.ENOMEM: "out of memory",
 }
 END = b"\x1e"
+LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
 
 
 class Order(NamedTuple):
@@ -113,12 +114,11 @@ def _become(order: Order, report: int) -> NoReturn:
 
 
 def _open_log(path: str) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
     try:
-        return os.open(path, flags, 0o600)
+        return os.open(path, LOG_FLAGS, 0o600)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-        return os.open(path, flags, 0o600)
+        return os.open(path, LOG_FLAGS, 0o600)
 
 
 def _place(fds: list[int], log: int, report: int) -> int:

@@ -87,6 +87,13 @@ def kill_marked(serial: int, mark: Mark) -> int:
     return sum(_kill_if_marked(pid, serial, mark) for pid in identity.everyone() if mark.serial_of(pid) == serial)
 
 
+def first_marked(serial: int, mark: Mark) -> tuple[int, int]:
+    """Pid and start ticks of the oldest process that bears the worker's mark: the worker itself; (0, 0): none does."""
+    found = [(identity.start_ticks(pid), pid) for pid in identity.everyone() if mark.serial_of(pid) == serial]
+    ticks, pid = min((one for one in found if one[0]), default=(0, 0))
+    return pid, ticks
+
+
 def _kill_if_marked(pid: int, serial: int, mark: Mark) -> bool:
     try:
         fd = os.pidfd_open(pid)
