@@ -88,7 +88,7 @@ def kill_marked(serial: int, mark: Mark) -> int:
 
 
 def first_marked(serial: int, mark: Mark) -> tuple[int, int]:
-    """Pid and start ticks of the oldest process that bears the worker's mark: the worker itself; (0, 0): none does."""
+    """Pid and start ticks of the oldest process with the worker's mark, which is the worker; else (0, 0)."""
     found = [(identity.start_ticks(pid), pid) for pid in identity.everyone() if mark.serial_of(pid) == serial]
     ticks, pid = min((one for one in found if one[0]), default=(0, 0))
     return pid, ticks
