@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from supervisor.core.reconcile import Picture
 from supervisor.core.verdict import Score, spoils
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Rollout, RolloutPhase
 from supervisor.model.workers import Slot, Worker
 
@@ -115,13 +115,20 @@ def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, fl
         starting = any(w.generation == rollout.to_generation for w in workers)
         return ("its new worker is starting" if starting else "its old worker is leaving"), None
     if not any(picture.serves(w) for w in new):
-        return "its new worker is not up at the proxy yet", None
+        begun = [max(w.ready_at or 0.0, v.since) for w in new if (v := picture.views.get(w.serial)) and v.fresh]
+        until = max(begun) + limit_of(picture, rollout) if begun else None
+        return "its new worker is not up at the proxy yet", until
     since = max((w.serving_since if w.serving_since is not None else picture.now) for w in new)
     if picture.now < since + picture.pool.spec.rollout.watch:
         return "watching its new worker", since + picture.pool.spec.rollout.watch
     if old:
         return f"its old worker is {old[0].phase}", None
     return None
+
+
+def limit_of(picture: Picture, rollout: Rollout) -> float:
+    """Seconds that a ready worker has to be up at the proxy: as long as it has to get ready."""
+    return picture.pool.revision(rollout.to_generation).ready.timeout
 
 
 def failure(picture: Picture, rollout: Rollout) -> str | None:
@@ -151,8 +158,25 @@ def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
         lines = f"; its last lines: {' | '.join(end.last_lines[-3:])}" if end.last_lines else ""
         return f"{end.why}{lines}"
     for worker in workers:
-        if worker.generation == rollout.to_generation and not believed and (why := errs(picture, worker)):
+        if worker.generation != rollout.to_generation or believed:
+            continue
+        if why := errs(picture, worker) or fell(picture, rollout, worker):
             return why
+    return None
+
+
+def fell(picture: Picture, rollout: Rollout, worker: Worker) -> str | None:
+    """Ready by our probe, but the proxy that answers says otherwise: after it served, or for too long."""
+    view = picture.views.get(worker.serial)
+    if view is None or not view.fresh or worker.phase is not Phase.READY or picture.serves(worker):
+        return None
+    if view.backend is not None and view.backend.rotation is Rotation.READY and view.backend.health is Health.DOWN:
+        reason = f" ({view.backend.health_reason})" if view.backend.health_reason else ""
+        served = "served, then its" if worker.baseline is not None else "its"
+        return f"{served} health went down at the proxy{reason}"
+    limit = limit_of(picture, rollout)
+    if worker.ready_at is not None and picture.now >= max(worker.ready_at, view.since) + limit:
+        return f"ready, but not up at the proxy within {limit:g} s"
     return None
 
 

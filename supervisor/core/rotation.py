@@ -16,6 +16,8 @@ class View(Struct, frozen=True):
 
     fresh: bool
     backend: Backend | None
+    since: float = 0.0
+    """Since when the proxy has answered without a break, in monotonic seconds."""
 
 
 def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:

@@ -82,7 +82,7 @@ def ending(worker: Worker, fact: WorkerFact) -> End:
         code=fact.code,
         signal=fact.signal,
         why=why,
-        last_lines=() if asked_for else last_lines(worker.log),
+        last_lines=() if asked_for else last_lines(worker.log, start=worker.log_from),
         generation=worker.generation,
         pid=fact.pid,
         lived=lived,

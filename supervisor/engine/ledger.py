@@ -32,6 +32,8 @@ class ProxyState:
     version: str | None = None
     epoch: str | None = None
     reachable: bool = False
+    answers_since: float = 0.0
+    """Since when it has been reachable without a break."""
     why: str | None = "not asked yet"
     capabilities: tuple[Capability, ...] = ()
     settle: float = 0.02
@@ -58,7 +60,9 @@ class Counters(Struct, frozen=True, kw_only=True):
     operation: int = 0
     boot: str = ""
     keeper: int = 0
-    """Pid of the keeper that the last engine served under."""
+    """Pid of the keeper that the last engine served under …"""
+    keeper_ticks: int = 0
+    """… and its start: in a container every keeper may be pid 1."""
 
 
 @dataclass
@@ -128,7 +132,8 @@ class Ledger:
             state = self.proxies.get(pool.spec.traffic.proxy)
             by_address = {b.address: b for b in upstream.backends} if upstream else {}
             fresh = bool(state and state.reachable)
-            views = {w.serial: View(fresh, by_address.get(w.address or "")) for w in workers}
+            since = state.answers_since if state else 0.0
+            views = {w.serial: View(fresh, by_address.get(w.address or ""), since) for w in workers}
         stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())
         return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping=stopping)
 

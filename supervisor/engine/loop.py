@@ -32,9 +32,13 @@ from supervisor.model.facts import (
 )
 from supervisor.model.launch import Exited, KeeperLost, Notified, Spawned, SpawnFailed
 from supervisor.model.phases import Phase
+from supervisor.model.pools import Pool
 from supervisor.model.spec import PoolSpec
 from supervisor.model.workers import Worker
 
+DOWN = "down"
+UPGRADE = "upgrade"
+"""The two ends that were asked for: the cluster's, and ours alone."""
 LONGEST_SLEEP = 5.0
 """Seconds after which every pool is looked at anyway: a net under every lost wake-up."""
 
@@ -76,11 +80,13 @@ class Engine:
 
     async def run(self) -> str:
         """Turn after turn until something ends the engine; returns why it ended."""
+        assert self.performer is not None
         self.touch()
         while self._ended is None:
             self._news.clear()
             signals = self.take_inbox()
             self.turn(signals)
+            self.performer.link.alive()
             if self._inbox or self._ended is not None:
                 await asyncio.sleep(0)
                 continue
@@ -181,7 +187,7 @@ class Engine:
         if pools:
             self.probes.align(self.ledger.workers.values(), self.spec_of)
         if judging.all_down(self.ledger):
-            self.finish("down")
+            self.finish(DOWN)
         self.publish()
 
     def perform(self, turn: Turn) -> None:
@@ -191,10 +197,7 @@ class Engine:
         for worker in turn.births:
             if worker.serial in self.ledger.workers:
                 self.ledger.workers[worker.serial] = note_log_start(worker)
-        was_failing = self.journal.failing
-        if not self.journal.write(dict(self.ledger.durable())) and was_failing is None:
-            text = f"{self.journal.failing}; the cluster goes on, but would not remember this after a restart"
-            self.desk.say("journal-failing", "cluster", text, level="error")
+        self.save()
         if self.journal.failing is None:
             for number in self._buried:
                 performer.link.ack(number)
@@ -212,6 +215,18 @@ class Engine:
         for name in self._nudges:
             if self.urgent(name):
                 self.nudge(name)
+
+    def save(self, anew: bool = False) -> None:
+        """What changed into the journal; a disk that takes nothing stops nothing but our memory."""
+        before = self.journal.failing
+        records = dict(self.ledger.durable())
+        _ = self.journal.begin(records.items()) if anew else self.journal.write(records)
+        failing = self.journal.failing
+        if failing is not None and before is None:
+            text = f"{failing}; the cluster goes on, but would not remember this after a restart"
+            self.desk.say("journal-failing", "cluster", text, level="error")
+        elif failing is None and before is not None:
+            self.desk.say("journal-written", "cluster", "the journal is written again, with all that it missed")
 
     def spec_of(self, worker: Worker) -> PoolSpec:
         return self.ledger.pools[worker.pool].revision(worker.generation)
@@ -246,9 +261,18 @@ class Engine:
                 if (traffic.proxy, traffic.upstream, w.address or "") not in self.ledger.asked
                 or w.phase is Phase.DRAINING
             )
-            if waiting:
+            if waiting or (pool.rollout is not None and self.watched(pool)):
                 found.add(traffic.upstream)
         return found | judging.rotating(self.ledger, proxy)
+
+    def watched(self, pool: Pool) -> bool:
+        """Whether a new generation's worker is in its first seconds: each of its errors is a lost request."""
+        assert pool.rollout is not None
+        until = time.monotonic() - pool.spec.rollout.watch
+        return any(
+            w.generation == pool.rollout.to_generation and w.serving_since is not None and w.serving_since > until
+            for w in self.ledger.workers_of(pool.name)
+        )
 
 
 class Callback:

@@ -30,6 +30,8 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
         state.memos.clear()
     if state.epoch != seen.epoch:
         state.rates.restart()
+    if not state.reachable:
+        state.answers_since = seen.answered
     was_reachable, state.reachable, state.why = state.reachable, True, None
     state.version, state.epoch = seen.version, seen.epoch
     state.capabilities, state.settle = fact.capabilities, fact.settle
@@ -68,8 +70,11 @@ def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: flo
     state.upstreams[upstream.name], state.read[upstream.name] = upstream, asked
     tell_health(desk, state.spec.name, before, upstream)
     signals, touched = count_quiet(desk, state.spec.name, upstream.name, asked, now)
+    behind = pools_behind(desk, state.spec.name, upstream.name)
     if signature(before) != signature(upstream):
-        touched |= pools_behind(desk, state.spec.name, upstream.name)
+        touched |= behind
+    # A rollout judges its new workers by counters, which change with every request.
+    touched |= {name for name in behind if desk.ledger.pools[name].rollout is not None}
     return signals, touched
 
 

@@ -22,6 +22,7 @@ from supervisor.model.spec import LogSpec
 from supervisor.model.text import clean_bytes
 
 _CHUNK = 1 << 20
+_MOST_OWN = 1 << 16
 _COLLAPSE_RANGE = 0x08
 
 # Nobody reads more than this at once; a file of one endless line must not fill our memory.
@@ -178,9 +179,20 @@ def tail(path: str, lines: int, end: int | None = None) -> list[bytes]:
     return found
 
 
-def last_lines(path: str, n: int = 5, longest: int = 500) -> tuple[str, ...]:
-    """The last lines that hold anything, made harmless, for saying why a worker died."""
-    told = (clean_bytes(line.strip(b"\0\r"), longest) for line in tail(path, n * 3))
+def last_lines(path: str, n: int = 5, longest: int = 500, start: int = 0) -> tuple[str, ...]:
+    """The last lines that hold anything, made harmless, for saying why a worker died.
+
+    `start`: where the worker's own output begins in the live file; what stands before it is another's. A file that
+    is shorter by now was rotated since: then the last lines are its own all the same.
+    """
+    found = tail(path, n * 3)
+    if start:
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size >= start:
+                file.seek(max(start, size - _MOST_OWN))
+                found = file.read(_MOST_OWN).split(b"\n")
+    told = (clean_bytes(line.strip(b"\0\r"), longest) for line in found)
     return tuple(line for line in told if line.strip())[-n:]
 
 

@@ -90,6 +90,11 @@ def rollout_to_a_version_that_answers_errors(folder: Path) -> tuple[list[str], W
 
 
 @story
+def rollout_to_a_version_whose_health_goes(folder: Path) -> tuple[list[str], World]:
+    return restart(folder, bad="sickens")
+
+
+@story
 def rollout_without_surge_to_a_version_that_exits(folder: Path) -> tuple[list[str], World]:
     return restart(folder, replace(SPEC, rollout=RolloutSpec(surge=0, unavailable=1, watch=0.3)), "crash")
 

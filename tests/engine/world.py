@@ -30,7 +30,7 @@ from supervisor.model.workers import Worker
 
 TICK = 0.1
 Behaviour = Callable[[Worker], str]
-"""How the program of a worker behaves: `well`, `crash`, `hang` (never ready), `errs` (answers 500)."""
+"""How the program of a worker behaves: `well`, `crash`, `hang` (never ready), `errs` (answers 500), `sickens`."""
 
 
 class World:
@@ -112,7 +112,7 @@ class World:
             requests = (backend.requests_total or 0) + (5 if backend.rotation is Rotation.READY else 0)
             self.backends[address] = replace(
                 backend,
-                health=Health.UP,
+                health=Health.DOWN if sick(self.behaves, worker, self.now) else Health.UP,
                 in_flight=max(0, self.flight.get(address, 0)),
                 requests_total=requests,
                 errors_total=requests if errs else 0,
@@ -156,6 +156,13 @@ class World:
             if until():
                 return lines
         raise AssertionError("never so:\n" + "\n".join(lines[-20:]))
+
+
+def sick(behaves: Behaviour, worker: Worker | None, now: float) -> bool:
+    """Well at first, and no longer so a second after it was ready."""
+    if worker is None or behaves(worker) != "sickens" or worker.ready_at is None:
+        return False
+    return now >= worker.ready_at + 2 * TICK
 
 
 def letter(serves: bool, worker: Worker) -> str:
