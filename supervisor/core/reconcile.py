@@ -87,6 +87,9 @@ def reconcile(picture: Picture) -> Plan:
                 deeds.append(DropSlot(pool=pool.name, slot=number))
             continue
         more, wait, wake = fill(picture, slot, workers, budget)
+        if pool.keeper_why is not None and any(isinstance(deed, Spawn) for deed in more):
+            # Without its socket a worker could only fail; it is no fault of the program's.
+            more, wait = [deed for deed in more if not isinstance(deed, Spawn)], "waiting for its shared socket"
         deeds += more
         if wait:
             waits[number] = wait

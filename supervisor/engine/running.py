@@ -43,6 +43,8 @@ class Running:
         self.keep_workers = False
         self._read_config = read_config
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._listening: set[str] = set()
+        """Pools whose shared sockets the keeper was asked to hold."""
         self._skeletons: dict[str, str] = {}
         engine.performer = Performer(self.ledger, link, engine.tell)
 
@@ -75,7 +77,11 @@ class Running:
         self._tasks[name] = asyncio.create_task(again_and_again())
 
     async def open_listeners(self) -> None:
-        """Have the keeper hold the shared listening sockets that pools want."""
+        """Have the keeper hold the shared listening sockets that pools want, and no others."""
+        wanted = {name for name, pool in self.ledger.pools.items() if pool.spec.listen is not None}
+        for name in self._listening - wanted:
+            self.link.unlisten(name)
+        self._listening = wanted
         for name, pool in list(self.ledger.pools.items()):
             if pool.spec.listen is None:
                 continue
@@ -156,7 +162,8 @@ class Running:
         """Sockets and embedded proxies that could not be had: the reason may go away."""
         while True:
             await asyncio.sleep(RETRY)
-            if any(pool.keeper_why for pool in self.ledger.pools.values()):
+            closing = not self._listening <= self.ledger.pools.keys()
+            if closing or any(pool.keeper_why for pool in self.ledger.pools.values()):
                 await self.open_listeners()
             missing = [
                 n for n, s in self.ledger.proxies.items() if n not in self.performer.proxies and s.spec.embedded
