@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -249,7 +249,7 @@ def main(arguments: list[str]) -> int:
     if args.result:
         result.write(args.result)
     if args.json:
-        counts = {key: value for key, value in asdict(result).items() if key != "latencies"}
+        counts = {key: value for key, value in result.plain().items() if key != "latencies"}
         print(json.dumps({**counts, "p50_ms": result.percentile(0.5), "p99_ms": result.percentile(0.99)}))
     else:
         print(result.summary())

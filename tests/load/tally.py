@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 SAMPLES = 10
 """Failures of one cause that are kept with their details."""
@@ -82,8 +83,12 @@ class Result:
             )
         return "\n".join(lines)
 
+    def plain(self) -> dict[str, Any]:
+        """Everything, for JSON. `asdict` of Python 3.11 cannot copy a Counter."""
+        return {**vars(self), "failures": [vars(failure) for failure in self.failures]}
+
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        path.write_text(json.dumps(self.plain()))
 
 
 def read(path: Path) -> Result:
