@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,46 +20,56 @@ from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
 from supervisor.engine.door import EngineDoor
 from supervisor.engine.feed import Feed
+from supervisor.engine.history import keep
 from supervisor.engine.journal import Foreign, Journal
 from supervisor.engine.ledger import Ledger
-from supervisor.engine.loop import Engine
-from supervisor.engine.restoring import journaled_spec, restore, settle_workers
+from supervisor.engine.loop import DOWN, UPGRADE, Engine
+from supervisor.engine.preflight import Unreadable, could_take_over
+from supervisor.engine.restoring import journaled_spec, owed, restore, resume, settle_workers, take_in_unknown
 from supervisor.engine.running import Running
 from supervisor.host.launching import KeeperLink
+from supervisor.keeper.identity import boot_id, start_ticks
 from supervisor.model.errors import BadConfig, BadRequest
-from supervisor.model.launch import Exited, ReloadAsked, Terminate, Told
+from supervisor.model.launch import Exited, Held, ReloadAsked, Spawned, Terminate, Told
 from supervisor.model.requests import Reload, Shutdown
 from supervisor.model.spec import ClusterSpec
 from supervisor.settings.machine import usable_cpus
 from supervisor.settings.reading import read
 
+STEPS_ASIDE = 75
+"""Exit code that says: start my successor at once."""
 UNHEARD = 1.0
 """Seconds after which the end of a worker that nobody holds is taken as unknown."""
 
 
 def main(arguments: list[str]) -> int:
-    """0: ended as asked; 2: the configuration or the state cannot be used. Anything else restarts us."""
+    """0: ended as asked; 2: the configuration or the state cannot be used; 75: for a newer engine to take over.
+
+    Anything else restarts us.
+    """
     parser = argparse.ArgumentParser(prog="python -m supervisor.boot")
     parser.add_argument("--config", required=True)
     parser.add_argument("--state-dir", required=True)
+    parser.add_argument(
+        "--check", action="store_true", help="say whether this engine could take over; touch nothing"
+    )
     options = parser.parse_args(arguments)
-    # The sampler keeps a descriptor for each process; workers get theirs from the keeper, not from us.
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # A Ctrl-C in the terminal is for the keeper, which tells us to go down in good order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        if options.check:
+            print(could_take_over(Path(options.state_dir), config_reader(options.config, options.state_dir)))
+            return 0
+        # The sampler keeps a descriptor for each process; workers get theirs from the keeper, not from us.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         return asyncio.run(run(options.config, options.state_dir))
-    except (BadConfig, Foreign) as error:
+    except (BadConfig, Foreign, Unreadable) as error:
         print(error, file=sys.stderr)
         return 2
-
-
-def boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return f"boot at {int(time.time() - time.monotonic()) // 60}"
+    except OSError as error:
+        print(f"{options.state_dir}: {error}", file=sys.stderr)
+        return 1
 
 
 def own_version() -> str:
@@ -69,6 +79,14 @@ def own_version() -> str:
         return "unknown"
 
 
+def config_reader(config: str, state_dir: str) -> Callable[[], ClusterSpec]:
+    def read_config() -> ClusterSpec:
+        spec = read(config, os.environ, os.geteuid() == 0, usable_cpus())
+        return replace(spec, state_dir=state_dir)
+
+    return read_config
+
+
 async def run(config: str, state_dir: str) -> int:
     keeper_fd, api_fd = int(os.environ["CLUSTERCTL_KEEPER_FD"]), int(os.environ["CLUSTERCTL_API_FD"])
     told: list[Told] = []
@@ -76,63 +94,80 @@ async def run(config: str, state_dir: str) -> int:
     link = await KeeperLink.open(keeper_fd, lambda fact: tell(fact))
     journal = Journal(Path(state_dir) / "journal")
     records = journal.load()
-
-    def read_config() -> ClusterSpec:
-        spec = read(config, os.environ, os.geteuid() == 0, usable_cpus())
-        return replace(spec, state_dir=state_dir)
-
-    engine, again = prepare(journal, records, link, read_config, state_dir)
-    desk = engine.desk
+    read_config = config_reader(config, state_dir)
+    engine, again = prepare(journal, records, link.keeper_pid, state_dir)
     running = Running(engine, link, read_config)
     held = await link.held()
-    tell = lambda fact: hear(running, fact)  # noqa: E731
-    heard = {fact.serial for fact in told if isinstance(fact, Exited)}
-    for serial in settle_workers(desk, held, heard):
-        asyncio.get_running_loop().call_later(UNHEARD, bury_unheard, engine, serial)
-    for fact in told:
-        hear(running, fact)
+    begun = settle(engine, held, told)
+    resume(engine.ledger, again)
     if not again:
         first_config(running, read_config())
     elif engine.ledger.workers:
         text = f"the engine is back, {len(engine.ledger.workers)} processes held as before"
-        desk.say("engine-restarted", "cluster", text, level="warning")
+        engine.desk.say("engine-restarted", "cluster", text, level="warning")
     if journal.damaged:
         text = f"{journal.damaged} damaged lines of the journal were left out"
-        desk.say("journal-damaged", "cluster", text, level="warning")
-    journal.begin(desk.ledger.durable())
+        engine.desk.say("journal-damaged", "cluster", text, level="warning")
+    engine.save(anew=True)
     await running.start()
-    door = EngineDoor(engine, link.keeper_pid, own_version(), running.reload, running.dry_reload, running.shut_down)
-    api = asyncio.create_task(serve(door, socket.socket(fileno=api_fd)))
+    signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held)]
+    for fact in (*begun, *told):
+        hear(running, fact)
+    tell = lambda fact: hear(running, fact)  # noqa: E731
+    for owing in signals:
+        running.performer.signal(owing)
+    return await serve_until_ended(running, socket.socket(fileno=api_fd))
+
+
+async def serve_until_ended(running: Running, listener: socket.socket) -> int:
+    """The engine's life; the exit code. Only an end that was asked for ends the keeper and its workers too."""
+    engine, link = running.engine, running.link
+    door = EngineDoor(engine, link.keeper_pid, own_version(), running)
+    api = asyncio.create_task(serve(door, listener))
+    api.add_done_callback(lambda task: engine.finish("the API ended"))
+    running.keep("history", lambda: keep(door.kept, door.snapshot))
     link.up()
+    why = "a fault"
     try:
-        await engine.run()
+        why = await engine.run()
     finally:
-        # Verbs that wait for the end read it from their last answer: give them the moment to ask.
-        await asyncio.sleep(0.15)
+        if why == DOWN:
+            # Verbs that wait for the end read it from their last answer: give them the moment to ask.
+            await asyncio.sleep(0.15)
         api.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await api
         await running.close()
-        engine.desk.ledger.stopping = False
-        journal.write(dict(desk.ledger.durable()))
-        journal.close()
+        engine.journal.write(dict(engine.ledger.durable()))
+        engine.journal.close()
+    if why == DOWN:
         link.shutdown(running.keep_workers)
         await asyncio.sleep(0.05)
-    return 0
+        return 0
+    print(f"the engine ends: {why}", file=sys.stderr)
+    return STEPS_ASIDE if why == UPGRADE else 1
 
 
-def prepare(
-    journal: Journal, records: Mapping[str, bytes], link: KeeperLink, read_config: object, state_dir: str
-) -> tuple[Engine, bool]:
+def settle(engine: Engine, held: Iterable[Held], told: Iterable[Told]) -> list[Spawned]:
+    """What the journal says of workers, held against what the keeper says; the starts to be heard of."""
+    exits = {fact.serial for fact in told if isinstance(fact, Exited)}
+    begun, ended = settle_workers(engine.ledger, held, exits)
+    for serial in ended:
+        asyncio.get_running_loop().call_later(UNHEARD, bury_unheard, engine, serial)
+    return begun
+
+
+def prepare(journal: Journal, records: Mapping[str, bytes], keeper_pid: int, state_dir: str) -> tuple[Engine, bool]:
     """The engine with its ledger filled from the journal, and whether this keeper had an engine before."""
     spec = journaled_spec(records) or ClusterSpec(name="", state_dir=state_dir)
     ledger = Ledger(spec=replace(spec, state_dir=state_dir))
     # Revisions are ETags: they must not repeat when a later engine counts again.
     ledger.revision = int(time.time() * 1000)
-    unread = restore(ledger, records, boot_id())
+    unread = restore(ledger, records, boot_id() or "unknown")
     reloading.apply_proxies(ledger, ledger.spec.proxies)
-    again = ledger.counters.keeper == link.keeper_pid and bool(ledger.spec.name)
-    ledger.counters = replace(ledger.counters, keeper=link.keeper_pid)
+    keeper = (keeper_pid, start_ticks(keeper_pid))
+    again = (ledger.counters.keeper, ledger.counters.keeper_ticks) == keeper and bool(ledger.spec.name)
+    ledger.counters = replace(ledger.counters, keeper=keeper[0], keeper_ticks=keeper[1])
     feed = Feed(Path(state_dir) / "events.jsonl")
     feed.load()
     desk = Desk(ledger, feed)
@@ -146,7 +181,7 @@ def prepare(
 def first_config(running: Running, spec: ClusterSpec) -> None:
     """The configuration at `up`: what differs from what was wanted before becomes the plan, as at a reload."""
     ledger = running.ledger
-    operation = running.begin(Reload(actor="up"), "reload")
+    operation = running.begin(Reload(actor="up"), "up")
     for sentence in reloading.apply(ledger, spec, operation.id, time.monotonic(), time.time()):
         running.desk.say("config-changed", "cluster", sentence, operation=operation.id)
 

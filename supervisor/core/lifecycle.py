@@ -81,8 +81,7 @@ def wonder(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outc
 
 def expire(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
     """A worker that did not get ready in time has failed; it is never assumed to be ready."""
-    begun = worker.started if worker.started is not None else worker.asked
-    if now - begun < spec.ready.timeout:
+    if now - begun(worker) < spec.ready.timeout:
         return Outcome(worker)
     last = f"; last answer: {worker.why}" if worker.why else ""
     failed = f"not ready within {spec.ready.timeout:g} s{last}"
@@ -231,12 +230,16 @@ IMPOSSIBLE: frozenset[tuple[Phase, type[WorkerFact]]] = frozenset(
 )
 
 
+def begun(worker: Worker) -> float:
+    """Since when it has had time to get ready; one that was taken in again begins anew, however old it is."""
+    return max(worker.started if worker.started is not None else worker.asked, worker.since)
+
+
 def deadline(worker: Worker, spec: PoolSpec) -> float | None:
     """When TimePassed would next mean something to this worker; None: never."""
     match worker.phase:
         case Phase.STARTING:
-            begun = worker.started if worker.started is not None else worker.asked
-            return begun + spec.ready.timeout
+            return begun(worker) + spec.ready.timeout
         case Phase.DRAINING:
             return worker.drain_deadline
         case Phase.STOPPING:

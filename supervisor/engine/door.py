@@ -3,17 +3,19 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
 from supervisor.engine.asking import ask
 from supervisor.engine.desk import rfc3339
+from supervisor.engine.history import History
 from supervisor.engine.ledger import PROXY_POOL
 from supervisor.engine.loop import Engine
 from supervisor.engine.planning import plan
 from supervisor.engine.refusing import target_pool
 from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, proxy_row
+from supervisor.engine.running import Running
 from supervisor.host.following import follow as follow_files
 from supervisor.host.logs import tail
 from supervisor.model.errors import Unknown
@@ -30,23 +32,14 @@ SECRET = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DSN", "
 class EngineDoor:
     """Fulfils supervisor.api.door.Door."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        keeper_pid: int,
-        version: str,
-        reload: Callable[[Reload], OperationRow],
-        dry_reload: Callable[[], Sequence[str]],
-        shut_down: Callable[[Shutdown], OperationRow],
-    ) -> None:
+    def __init__(self, engine: Engine, keeper_pid: int, version: str, running: Running) -> None:
         self._engine = engine
         self._keeper_pid = keeper_pid
         self._version = version
-        self._reload = reload
-        self._dry_reload = dry_reload
-        self._shut_down = shut_down
+        self._running = running
         self._started = rfc3339(time.time())
         self._cached: Snapshot | None = None
+        self.kept = History()
 
     def snapshot(self) -> Snapshot:
         ledger = self._engine.ledger
@@ -97,11 +90,23 @@ class EngineDoor:
             if not feed.after(after):
                 await feed.wait()
 
+    def past_times(self) -> Sequence[str]:
+        return self.kept.times()
+
+    def past(self, moment: float, count: int) -> Iterator[bytes]:
+        frames = self.kept.until(moment, count)
+        if not frames:
+            first = next(iter(self.kept.times()), None)
+            raise Unknown(
+                f"nothing so old is kept; the first picture is of {first}" if first else "nothing is kept yet"
+            )
+        return (frame.snapshot() for frame in frames)
+
     def submit(self, request: AnyRequest) -> OperationRow:
         if isinstance(request, Reload):
-            return self._reload(request)
+            return self._running.reload(request)
         if isinstance(request, Shutdown):
-            return self._shut_down(request)
+            return self._running.shut_down(request)
         operation = ask(self._engine.desk, request, time.monotonic(), time.time())
         self._engine.ledger.revision += 1
         self._engine.touch(*([operation.pool] if operation.pool else []))
@@ -111,7 +116,7 @@ class EngineDoor:
 
     def plan(self, request: AnyRequest) -> Sequence[str]:
         if isinstance(request, Reload):
-            return self._dry_reload()
+            return self._running.dry_reload()
         return plan(self._engine.ledger, request)
 
     def operation(self, id: str) -> OperationRow:

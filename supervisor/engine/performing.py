@@ -1,6 +1,7 @@
 """Deeds done as tasks: nothing here waits in the loop, and every outcome, failure too, comes back as a fact."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,6 +19,7 @@ from supervisor.proxies.contract import Proxy
 
 Tell = Callable[[object], None]
 CONVERGE_TIMEOUT = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Performer:
@@ -57,6 +59,11 @@ class Performer:
             self._tell(ConvergeFailed(proxy=where[0], upstream=where[1], owner=where[2], why=str(error)))
         except TimeoutError:
             why = f"not done within {CONVERGE_TIMEOUT:g} s"
+            self._tell(ConvergeFailed(proxy=where[0], upstream=where[1], owner=where[2], why=why))
+        except Exception as error:
+            # An outcome must come back whatever happened: without one the upstream would be waited for, for ever.
+            _log.exception("converging %s/%s", where[0], where[1])
+            why = f"a fault of clusterctl itself: {type(error).__name__}: {error}"
             self._tell(ConvergeFailed(proxy=where[0], upstream=where[1], owner=where[2], why=why))
         else:
             self._tell(Converged(proxy=where[0], upstream=where[1], owner=where[2], changes=changes))

@@ -1,5 +1,6 @@
 """The ledger after a restart: what the journal says, held against what the keeper holds."""
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -9,10 +10,12 @@ from msgspec.structs import replace
 
 from supervisor.engine.desk import Desk
 from supervisor.engine.ledger import Asked, Counters, Ledger
-from supervisor.model.launch import Held
-from supervisor.model.operations import Operation
+from supervisor.model.deeds import Signal
+from supervisor.model.launch import Held, Spawned
+from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool
+from supervisor.model.requests import Shutdown
 from supervisor.model.spec import ClusterSpec
 from supervisor.model.workers import Slot, Worker
 
@@ -71,57 +74,85 @@ def sort_out(ledger: Ledger) -> None:
 def forget_boot(ledger: Ledger) -> None:
     """The machine was started anew: monotonic times of before mean nothing, and nobody lives."""
     ledger.workers.clear()
+    ledger.counters = replace(ledger.counters, keeper=0, keeper_ticks=0)
     for slots in ledger.slots.values():
         for number, slot in slots.items():
             slots[number] = replace(slot, deaths=(), delay=0.0, retry_at=None)
 
 
-def settle_workers(desk: Desk, held: Iterable[Held], told: set[int]) -> list[int]:
-    """Match journaled workers with living ones; returns serials whose end nobody can tell.
+def settle_workers(ledger: Ledger, held: Iterable[Held], told: set[int]) -> tuple[list[Spawned], list[int]]:
+    """Match journaled workers with living ones: starts that we never heard of, and ends that nobody can tell.
 
-    `told` are the serials whose exits the keeper tells by itself. A living process that the journal does not
-    know is taken in by the note that the keeper kept with it.
+    `told` are the serials whose exits the keeper tells by itself.
     """
-    ledger = desk.ledger
     living = {one.serial: one for one in held}
+    begun: list[Spawned] = []
     ended: list[int] = []
     for serial, worker in list(ledger.workers.items()):
         one = living.get(serial)
-        if one is not None:
-            if worker.pid is None:
-                ledger.workers[serial] = replace(
-                    worker, pid=one.pid, started=one.started, started_wall=one.started_wall
-                )
-        elif serial not in told:
-            if worker.pid is None:
-                del ledger.workers[serial]  # its start was journaled, but never asked for
-            else:
-                ended.append(serial)
-    for serial, one in living.items():
-        if serial not in ledger.workers:
-            take_in(desk, one)
-    return ended
+        if one is None and serial not in told and worker.pid is None:
+            del ledger.workers[serial]  # its start was journaled, but never asked for
+        elif one is None and serial not in told:
+            ended.append(serial)
+        elif one is not None and worker.pid is None:
+            begun.append(Spawned(serial=serial, pid=one.pid, started=one.started, started_wall=one.started_wall))
+    # A serial is never given twice, though the journal may have lost the count.
+    highest = max((*living, *told), default=0)
+    ledger.counters = replace(ledger.counters, serial=max(ledger.counters.serial, highest))
+    return begun, ended
 
 
-def take_in(desk: Desk, one: Held) -> None:
+def owed(ledger: Ledger, held: Iterable[Held]) -> list[Signal]:
+    """Signals that were decided and journaled and that the keeper never sent: we died between the two."""
+    signals: list[Signal] = []
+    for one in held:
+        worker = ledger.workers.get(one.serial)
+        if worker is None or worker.phase is not Phase.STOPPING or worker.pid is None:
+            continue
+        stop = ledger.pools[worker.pool].revision(worker.generation).stop.signal
+        signal = "KILL" if worker.killed else stop
+        if signal not in one.signals:
+            signals.append(Signal(serial=one.serial, signal=signal))
+    return signals
+
+
+def take_in_unknown(desk: Desk, held: Iterable[Held]) -> list[Signal]:
+    """Living processes that the journal lost; those that no pool wants any more are told to stop."""
+    signals: list[Signal] = []
+    for one in held:
+        if one.serial not in desk.ledger.workers and not take_in(desk, one):
+            text = f"pid {one.pid} runs for nothing that is configured; stopping it"
+            desk.say("worker-unwanted", one.name, text, level="warning", pid=one.pid)
+            signals.append(Signal(serial=one.serial, signal="TERM"))
+    return signals
+
+
+def take_in(desk: Desk, one: Held) -> bool:
     """A worker that the journal lost: its note says where it belongs; its readiness is asked anew."""
     ledger = desk.ledger
     pool = ledger.pools.get(one.note.get("pool", ""))
-    if pool is None:
-        return
-    ledger.counters = replace(ledger.counters, serial=max(ledger.counters.serial, one.serial))
-    generation = int(one.note.get("generation", pool.complete))
-    spec = pool.revision(generation)
+    number, generation = one.note.get("slot", ""), one.note.get("generation", "")
+    if pool is None or not number.isdecimal() or not generation.isdecimal():
+        return False
+    if not ledger.slots.get(pool.name) and int(generation) > pool.generation:
+        # Nothing at all is remembered of the pool: what runs is what was wanted.
+        pool = replace(
+            pool, generation=int(generation), complete=int(generation), revisions={int(generation): pool.spec}
+        )
+        ledger.pools[pool.name] = pool
+    spec = pool.revision(int(generation))
     worker = Worker(
         serial=one.serial,
         pool=pool.name,
-        slot=int(one.note.get("slot", 0)),
-        generation=generation,
+        slot=int(number),
+        generation=int(generation),
         address=one.note.get("address") or None,
         log=one.note.get("log", ""),
         phase=Phase.STARTING if spec.ready.asks else Phase.READY,
-        since=one.started,
-        asked=one.started,
+        # Its time to get ready counts from now: it may have been ready for days.
+        since=time.monotonic(),
+        asked=time.monotonic(),
+        ready_at=None if spec.ready.asks else time.monotonic(),
         pid=one.pid,
         started=one.started,
         started_wall=one.started_wall,
@@ -129,6 +160,21 @@ def take_in(desk: Desk, one: Held) -> None:
     ledger.workers[one.serial] = worker
     ledger.keep(ledger.slot(pool.name, worker.slot))
     desk.say("worker-adopted", worker.slot_name, f"pid {one.pid} taken in again", pool=pool.name, pid=one.pid)
+    return True
+
+
+def resume(ledger: Ledger, again: bool) -> None:
+    """Take up what our predecessor was asked for the cluster as a whole, or close it where it is long over."""
+    for operation in list(ledger.operations.values()):
+        if not operation.running or not isinstance(operation.request, Shutdown):
+            continue
+        if again and not operation.request.keep_workers:
+            ledger.stopping = True
+            continue
+        ended = replace(
+            operation, phase=OperationPhase.DONE, ended_wall=time.time(), progress="the cluster was down"
+        )
+        ledger.operations[operation.id] = ended
 
 
 def journaled_spec(records: Mapping[str, bytes]) -> ClusterSpec | None:

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,7 @@ class KeeperLink:
         self._outbox = bytearray()
         self._open = True
         self._requests = 0
+        self._said_alive = 0.0
         self._held: list[asyncio.Future[tuple[Held, ...]]] = []
         self._listening: dict[int, asyncio.Future[str | None]] = {}
         self.keeper_pid = _peer(end)
@@ -100,6 +102,17 @@ class KeeperLink:
     def up(self) -> None:
         """The engine serves: the keeper tells whoever started it."""
         self._send({"type": "up"})
+
+    def alive(self) -> None:
+        """The engine takes its turns; told once a second at most. An engine that falls silent is replaced."""
+        now = time.monotonic()
+        if now - self._said_alive >= 1.0:
+            self._said_alive = now
+            self._send({"type": "alive"})
+
+    def succeed(self, python: str) -> None:
+        """The next engine is to be run by this interpreter; the keeper goes back to ours if it never comes up."""
+        self._send({"type": "succeed", "python": python})
 
     def shutdown(self, keep_workers: bool) -> None:
         """The keeper ends once we have; without `keep_workers` it kills what is left."""

@@ -34,6 +34,8 @@ class Held(Struct, frozen=True, kw_only=True):
     start_ticks: int
     """Field 22 of /proc/PID/stat; 0 where there is none."""
     note: dict[str, str] = {}
+    signals: tuple[str, ...] = ()
+    """What this keeper has sent it, names without SIG; what an earlier keeper sent is not known."""
 
 
 class Spawned(Struct, frozen=True, kw_only=True, tag=True):
