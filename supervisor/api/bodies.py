@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import time
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -15,6 +17,7 @@ LARGEST = 64 * 1024
 PATIENCE = 30.0
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_AGO = re.compile(r"-[0-9]{1,9}(\.[0-9]{1,6})?")
 
 
 class Plain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +109,22 @@ def number(request: Request, name: str, default: int, highest: int) -> int:
     if not _NUMBER.fullmatch(given) or int(given) > highest:
         raise Problem(422, f"found {given!r}, expected a number from 0 to {highest}", path=name)
     return int(given)
+
+
+def moment(request: Request, name: str) -> float | None:
+    """Wall seconds, of `2026-11-23T08:00:00Z` or of `-90`: so many seconds ago."""
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if _AGO.fullmatch(given):
+        return time.time() + float(given)
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Problem(422, f"found {given!r}, expected a time like 2026-11-23T08:00:00Z, or -90", path=name)
+    return found.timestamp()
 
 
 def switch(request: Request, name: str) -> bool:

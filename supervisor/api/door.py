@@ -1,6 +1,6 @@
 """What the API needs of the engine, and nothing more."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
 from supervisor.model.events import Event
@@ -23,6 +23,15 @@ class Door(Protocol):
     def follow(self, after: int) -> AsyncIterator[Event | Snapshot]:
         """`events`, and then those to come, for ever. Keeps nothing for a reader that does not read: one that
         comes back too late gets a Snapshot and goes on from there."""
+
+    def past_times(self) -> Sequence[str]:
+        """When the pictures that are still kept were taken, oldest first."""
+
+    def past(self, moment: float, count: int) -> Iterator[bytes]:
+        """The last `count` pictures up to a moment in wall seconds, oldest first, as JSON; at least one.
+
+        Raises Unknown when called, not when iterated.
+        """
 
     def submit(self, request: AnyRequest) -> OperationRow:
         """Takes a change on, and answers at once."""

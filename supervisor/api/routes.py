@@ -8,18 +8,20 @@ from starlette.routing import Route
 
 from supervisor.api import asking, problems, stream
 from supervisor.api.asking import Endpoint, json
-from supervisor.api.bodies import known_questions, number, switch
+from supervisor.api.bodies import known_questions, moment, number, switch
 from supervisor.api.door import Door
 from supervisor.model.errors import BadConfig, BadRequest
 from supervisor.model.snapshot import Snapshot
 
 MOST_LINES = 100_000
+MOST_PICTURES = 600
 
 
 def application(door: Door) -> Starlette:
     change = asking.endpoint
     routes = [
         Route("/v1/snapshot", _snapshot(door), methods=["GET"]),
+        Route("/v1/history", _history(door), methods=["GET"]),
         Route("/v1/events", _events(door), methods=["GET"]),
         Route("/v1/operations", _operations(door), methods=["GET"]),
         Route("/v1/operations/{id}", _operation(door), methods=["GET"]),
@@ -66,6 +68,23 @@ def _snapshot(door: Door) -> Endpoint:
 def _etags(request: Request) -> list[str]:
     given = request.headers.get("if-none-match", "")
     return [etag.strip().removeprefix("W/") for etag in given.split(",")]
+
+
+def _history(door: Door) -> Endpoint:
+    """Without `at`, when pictures were taken; with it, the one nearest before, or with `frames` a line for each of
+    the last so many.
+    """
+
+    async def get(request: Request) -> Response:
+        known_questions(request, "at", "frames")
+        at = moment(request, "at")
+        frames = number(request, "frames", 0, MOST_PICTURES)
+        if at is None:
+            return json({"times": door.past_times()})
+        pictures = door.past(at, frames or 1)
+        return stream.pictures(pictures) if frames else Response(next(pictures), media_type="application/json")
+
+    return get
 
 
 def _events(door: Door) -> Endpoint:

@@ -81,8 +81,8 @@ class History:
             self.stretch //= 2
 
     def _worth_keeping(self, now: float) -> Iterator[Frame]:
-        """The first of each stretch of time, and the newest. The stretches stand still, so what was kept is not dropped for a
-        neighbour that came later.
+        """The first of each stretch of time, and the newest. The stretches stand still, so what was kept is not
+        dropped for a neighbour that came later.
         """
         taken = None
         for frame in self._frames:

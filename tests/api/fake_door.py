@@ -1,8 +1,10 @@
 """An engine in a few lines: a picture, some events, and a list of what was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from supervisor.model.errors import BadConfig, BadSpec, Conflict, Problem, Unknown
@@ -32,6 +34,7 @@ class FakeDoor:
         self.asked: list[AnyRequest] = []
         self.picture = picture(workers)
         self.feed: list[Event] = []
+        self.kept: list[Snapshot] = []
         self.followers = 0
         self._news = asyncio.Event()
         self._last = 0
@@ -63,6 +66,15 @@ class FakeDoor:
                 await news.wait()
         finally:
             self.followers -= 1
+
+    def past_times(self) -> Sequence[str]:
+        return [picture.time for picture in self.kept]
+
+    def past(self, moment: float, count: int) -> Iterator[bytes]:
+        found = [one for one in self.kept if datetime.fromisoformat(one.time).timestamp() <= moment]
+        if not found:
+            raise Unknown("nothing so old is kept")
+        return (msgspec.json.encode(one) for one in found[-count:])
 
     def submit(self, request: AnyRequest) -> OperationRow:
         self._refuse(request)
