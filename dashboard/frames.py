@@ -70,7 +70,7 @@ def why(worker: Row) -> str:
     if worker.get("why"):
         return str(worker["why"])
     last = worker.get("last_exit")
-    return f"last exit {clock(last.get('time'))}: {last.get('why')}" if last else ""
+    return f"last exit {clock(last.get('time'))}: {last.get('why')}" if last and not last.get("expected") else ""
 
 
 def _header(snapshot: Row, paper: Paper) -> list[str]:
@@ -124,7 +124,8 @@ def rolling(rollout: Row) -> str:
         f"{rollout.get('from_generation')} to {rollout.get('to_generation')}, "
         f"{rollout.get('replaced')} of {rollout.get('total')} replaced"
     )
-    return text + (f", waiting for {rollout['waiting_for']}" if rollout.get("waiting_for") else "")
+    text += f", waiting for {rollout['waiting_for']}" if rollout.get("waiting_for") else ""
+    return text + (f": {rollout['why']}" if rollout.get("why") else "")
 
 
 def _backends(snapshot: Row) -> Iterator[Row]:

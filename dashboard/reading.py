@@ -43,7 +43,8 @@ def rollout_status(args: Namespace) -> int:
 
         result(f"{args.target}: {rolling(pool['rollout'])}")
     else:
-        result(f"{args.target}: no rollout is going on; generation {pool.get('generation')}")
+        last = f"; the last one: {pool['last_rollout']}" if pool.get("last_rollout") else ""
+        result(f"{args.target}: no rollout is going on; generation {pool.get('generation')}{last}")
     return 0
 
 

@@ -148,6 +148,8 @@ def fill(
         return succeed(picture, fresh[0], stale)
     if stale:
         return replace_stale(picture, slot, stale, workers, budget)
+    if any(worker.failed and worker.ready_at is None for worker in workers):
+        return [], None, None  # its end will count as a death: the back-off comes first
     if not fresh and picture.pool.spec.rollout.surge and budget.surge > 0 and may_fill(slot, picture.now):
         # Its only worker is on its way out, unasked: with surge nobody needs to wait for its end.
         budget.surge -= 1
@@ -181,11 +183,11 @@ def succeed(
     """The successor must serve, and for a while, before the old one goes."""
     if not picture.serves(successor):
         what = "to get ready" if successor.phase is Phase.STARTING else "to be up at the proxy"
-        return [], f"waiting for its new worker {what}", None
+        return [], f"its new worker {what}", None
     since = successor.serving_since if successor.serving_since is not None else picture.now
     settled = since + watch_seconds(picture, successor)
     if picture.now < settled:
-        return [], "watching its new worker", settled
+        return [], "its new worker to prove itself", settled
     why = "replaced by a new worker"
     return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
 
@@ -214,10 +216,10 @@ def replace_stale(
         if budget.surge > 0 and len(workers) == len(stale):
             budget.surge -= 1
             return [spawn(slot)], None, None
-        return [], "waiting for room for one more worker", None
+        return [], "room for one more worker", None
     loss = sum(picture.serves(worker) for worker in stale)
     if budget.spare < loss:
-        return [], f"waiting until {loss - budget.spare} more serve", None
+        return [], f"{loss - budget.spare} more to serve", None
     budget.spare -= loss
     why = "to be replaced by a new worker"
     return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None

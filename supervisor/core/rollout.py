@@ -60,14 +60,14 @@ def forward(
     waits = "; ".join(f"{picture.pool.name}.{n}: {what[0]}" for n, what in pending.items()) or None
     wake = min((what[1] for what in pending.values() if what[1] is not None), default=None)
     if rollout.phase is not RolloutPhase.RUNNING:
-        return Advance(rollout, waiting=waits or rollout.why, wake=wake)
+        return Advance(rollout, waiting=waits, wake=wake)
     canary = picture.pool.spec.rollout.canary
     held = canary and not rollout.released and len(turned) >= canary
     if held and pending:
         return Advance(rollout, waiting=waits, wake=wake)
     if held:
         why = f"{len(turned)} of {len(numbers)} replaced; `clusterctl rollout resume {picture.pool.name}` goes on"
-        return Advance(replace(rollout, phase=RolloutPhase.HOLDING, why=why), waiting=why)
+        return Advance(replace(rollout, phase=RolloutPhase.HOLDING, why=why))
     return turn_more(picture, rollout, numbers, turned, pending, waits, wake)
 
 
@@ -91,7 +91,7 @@ def turn_more(
         since = rollout.settled_at if rollout.settled_at is not None else picture.now
         if picture.now < since + policy.pause:
             paused = replace(rollout, settled_at=since)
-            return Advance(paused, wake=since + policy.pause, waiting="pausing between slots")
+            return Advance(paused, wake=since + policy.pause, waiting="the pause between slots to pass")
     following = [n for n in numbers if n not in turned][:room]
     turn = dict.fromkeys(following, rollout.to_generation)
     return Advance(replace(rollout, settled_at=None) if turn else rollout, turn=turn, waiting=waits, wake=wake)
@@ -113,16 +113,16 @@ def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, fl
     new = [w for w in workers if w.generation == rollout.to_generation and w.phase is Phase.READY]
     if not new:
         starting = any(w.generation == rollout.to_generation for w in workers)
-        return ("its new worker is starting" if starting else "its old worker is leaving"), None
+        return ("its new worker to get ready" if starting else "its old worker to leave"), None
     if not any(picture.serves(w) for w in new):
         begun = [max(w.ready_at or 0.0, v.since) for w in new if (v := picture.views.get(w.serial)) and v.fresh]
         until = max(begun) + limit_of(picture, rollout) if begun else None
-        return "its new worker is not up at the proxy yet", until
+        return "its new worker to be up at the proxy", until
     since = max((w.serving_since if w.serving_since is not None else picture.now) for w in new)
     if picture.now < since + picture.pool.spec.rollout.watch:
-        return "watching its new worker", since + picture.pool.spec.rollout.watch
+        return "its new worker to prove itself", since + picture.pool.spec.rollout.watch
     if old:
-        return f"its old worker is {old[0].phase}", None
+        return f"its old worker, {old[0].phase}, to be gone", None
     return None
 
 
@@ -209,6 +209,8 @@ def retreat(picture: Picture, rollout: Rollout) -> Advance:
         if not picture.slots[n].failed and not any(picture.serves(w) for w in picture.of_slot(n))
     ]
     if turn or new or missing:
-        what = f"{len(new)} new workers are leaving" if new else "the old workers to serve again"
-        return Advance(rollout, turn=turn, waiting=f"putting back: waiting for {what}")
+        what = (
+            ", ".join(sorted(w.slot_name for w in new)) + " to leave" if new else "the old workers to serve again"
+        )
+        return Advance(rollout, turn=turn, waiting=what)
     return Advance(rollout, ended="aborted")

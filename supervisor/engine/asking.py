@@ -202,6 +202,8 @@ def steer(desk: Desk, operation: Operation, request: Steer, now: float, wall: fl
 def rotate(ledger: Ledger, request: Rotate) -> str | None:
     proxy, upstream, backend = find_backend(ledger, request.target)
     key = (proxy, upstream.name, backend.address)
+    if request.rotation is backend.rotation is Rotation.READY and key not in ledger.asked:
+        return f"{request.target} is in rotation already"
     if request.rotation is Rotation.READY:
         ledger.asked.pop(key, None)
     else:

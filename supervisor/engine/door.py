@@ -87,6 +87,7 @@ class EngineDoor:
                 yield item
                 if isinstance(item, Event):
                     after = item.number
+            after = min(after, feed.last)
             if not feed.after(after):
                 await feed.wait()
 
@@ -103,6 +104,12 @@ class EngineDoor:
         return (frame.snapshot() for frame in frames)
 
     def submit(self, request: AnyRequest) -> OperationRow:
+        row = self._submit(request)
+        # What was answered must not be forgotten, though we die before the turn that follows.
+        self._engine.save()
+        return row
+
+    def _submit(self, request: AnyRequest) -> OperationRow:
         if isinstance(request, Reload):
             return self._running.reload(request)
         if isinstance(request, Shutdown):

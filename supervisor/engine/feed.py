@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,10 @@ class Feed:
         self.path = path
         self.events: deque[Event] = deque(maxlen=KEPT)
         self.last = 0
+        self._unsaved: deque[Event] = deque(maxlen=KEPT)
+        """What the disk would not take yet: it is tried again with the next event."""
+        self._torn = True
+        """The file may end in half a line."""
         self._news = asyncio.Event()
 
     def load(self) -> None:
@@ -65,33 +68,43 @@ class Feed:
             pid=pid,
         )
         self.events.append(event)
-        self.save([event])
+        self._unsaved.append(event)
+        self.save()
         self._news.set()
         self._news = asyncio.Event()
         return event
 
-    def save(self, events: Iterable[Event]) -> None:
-        data = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+    def save(self) -> None:
+        """Append what the file lacks; a full disk must not stop supervision, so the events wait in memory."""
+        # The first newline ends what a full disk or a death may have torn; an empty line is passed over.
+        data = b"\n" + b"".join(msgspec.json.encode(event) + b"\n" for event in self._unsaved)
         try:
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, data)
-                full = os.fstat(fd).st_size > FILE_LIMIT
+                size = os.fstat(fd).st_size
+                data = data if self._torn and size else data[1:]
+                if os.write(fd, data) < len(data):
+                    self._torn = True
+                    return
             finally:
                 os.close(fd)
-            if full:
+            self._unsaved.clear()
+            self._torn = False
+            if size > FILE_LIMIT:
                 os.rename(self.path, self.path.with_name(self.path.name + ".1"))
         except OSError:
-            # A full disk must not stop supervision; the events stay in memory.
-            return
+            self._torn = True
 
     def after(self, number: int) -> list[Event]:
         """Events numbered above `number` that are still kept."""
         return [event for event in self.events if event.number > number]
 
     def gap(self, number: int) -> bool:
-        """Whether events after `number` are no longer kept, so that a reader must start from a snapshot."""
-        return bool(self.events) and number < self.events[0].number - 1
+        """Whether a reader that has all up to `number` must start from a snapshot.
+
+        What follows is no longer kept; or the number is of an engine whose last events no disk took.
+        """
+        return number > self.last or (bool(self.events) and number < self.events[0].number - 1)
 
     async def wait(self) -> None:
         """Until the next event."""

@@ -84,6 +84,7 @@ def ending(worker: Worker, fact: WorkerFact) -> End:
         why=why,
         last_lines=() if asked_for else last_lines(worker.log, start=worker.log_from),
         generation=worker.generation,
+        expected=asked_for,
         pid=fact.pid,
         lived=lived,
     )
@@ -124,8 +125,12 @@ def tell_slot(desk: Desk, before: Slot, after: Slot, now: float) -> None:
         text = f"failed, given up: {after.failed}; `clusterctl start {after.name}` tries again"
         desk.say("slot-failed", after.name, text, level="error", pool=after.pool)
     elif after.retry_at is not None and after.retry_at != before.retry_at:
-        text = f"backing off {after.retry_at - now:.1f} s after {len(after.deaths)} deaths"
+        text = f"backing off {after.retry_at - now:.1f} s after {plural(len(after.deaths), 'death')}"
         desk.say("slot-backing-off", after.name, text, level="warning", pool=after.pool)
+
+
+def plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def measure(desk: Desk, fact: Measured) -> set[str]:

@@ -5,7 +5,7 @@ from typing import assert_never
 from supervisor.core.operations import number_of
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.model.backends import Backend, Upstream
-from supervisor.model.errors import BadSpec, Conflict, Unknown
+from supervisor.model.errors import BadSpec, Conflict, NeedsYes, Unknown
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.requests import (
@@ -187,7 +187,7 @@ def check_rotate(ledger: Ledger, request: Rotate) -> None:
         return
     serving = in_rotation(upstream)
     if [b.name for b in serving] == [backend.name]:
-        raise Conflict(
+        raise NeedsYes(
             f"{backend.name} is the last backend of {proxy}/{upstream.name} that serves: "
             f"without it every request is refused; --yes does it all the same"
         )

@@ -17,8 +17,14 @@ def check_reload(ledger: Ledger, spec: ClusterSpec) -> None:
         if name.startswith(PROXY_POOL):
             continue
         new = wanted.get(name)
-        if new is None or not difference(pool.spec, new).nothing:
+        if new is None or not change_of(pool, new).nothing:
             held(ledger, pool)
+
+
+def change_of(pool: Pool, new: PoolSpec) -> Difference:
+    """What a configuration asks of a pool: new workers where it differs from those that serve, not from the file
+    before, so that a version which was turned back is tried again, and one that serves already is left alone."""
+    return replace(difference(pool.spec, new), rollout=difference(pool.revision(pool.complete), new).rollout)
 
 
 def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
@@ -30,7 +36,7 @@ def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
         if have is None:
             found.append(f"add pool {pool.name} with {pool.workers} workers")
             continue
-        found += pool_sentences(have, difference(have.spec, pool))
+        found += pool_sentences(have, change_of(have, pool))
     for name in ledger.pools.keys() - wanted.keys():
         if not name.startswith(PROXY_POOL):
             found.append(f"take down pool {name}, which is no longer configured")
@@ -75,7 +81,7 @@ def apply(ledger: Ledger, spec: ClusterSpec, operation: str, now: float, wall: f
 
 
 def change_pool(ledger: Ledger, pool: Pool, new: PoolSpec, operation: str, now: float, wall: float) -> None:
-    change = difference(pool.spec, new)
+    change = change_of(pool, new)
     desired = change.scale[1] if change.scale else pool.desired
     pool = replace(pool, spec=new, desired=desired, leaving=False)
     if not change.rollout:

@@ -1,6 +1,7 @@
 """The ledger as a snapshot: every row of `status --json`, with None where nothing is known."""
 
 from supervisor.engine.desk import rfc3339
+from supervisor.engine.intake import plural
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.operations import Operation
@@ -42,7 +43,14 @@ def round_or_none(value: float | None, digits: int) -> float | None:
 
 
 def exit_row(end: End) -> ExitRow:
-    return ExitRow(time=rfc3339(end.wall), code=end.code, signal=end.signal, why=end.why, last_lines=end.last_lines)
+    return ExitRow(
+        time=rfc3339(end.wall),
+        code=end.code,
+        signal=end.signal,
+        why=end.why,
+        last_lines=end.last_lines,
+        expected=end.expected,
+    )
 
 
 def worker_row(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | None, now: float) -> WorkerRow:
@@ -92,15 +100,16 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
             pass
     if worker.condemned:
         wait = ledger.waits.get(worker.slot_name)
-        return f"{worker.condemned}; {wait}" if wait else worker.condemned
+        return f"{worker.condemned}; waiting for {wait}" if wait else worker.condemned
     if worker.misses:
         return f"{worker.misses} liveness misses: {worker.why}"
     traffic = pool.spec.traffic
-    if traffic is None or worker.serving_since is not None:
-        return ledger.waits.get(worker.slot_name)
-    state = ledger.proxies.get(traffic.proxy)
-    if state is not None and not state.reachable:
+    state = ledger.proxies.get(traffic.proxy) if traffic else None
+    if traffic is not None and state is not None and not state.reachable:
         return f"{traffic.proxy} cannot be reached: {state.why}"
+    if traffic is None or worker.serving_since is not None:
+        wait = ledger.waits.get(worker.slot_name)
+        return f"to be replaced; waiting for {wait}" if wait else None
     if backend is None:
         return f"{traffic.proxy} does not have it yet"
     return f"{backend.rotation} at {traffic.proxy}, health {backend.health}"
@@ -111,14 +120,17 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     if stopping:
         phase, why = "stopped", "the cluster is going down"
     elif slot.failed:
-        phase, why = "failed", f"{slot.failed}{last_words(slot)}"
+        phase, why = "failed", f"{slot.failed}{last_line(slot)}"
     elif slot.stopped or pool.stopped:
         phase, why = "stopped", "stopped by an operator"
     elif slot.finished:
         phase, why = "stopped", f"ended, and is not to be restarted: {slot.ends[-1].why if slot.ends else ''}"
     elif slot.retry_at is not None:
         left = max(0.0, slot.retry_at - now)
-        phase, why = "backing-off", f"again in {left:.1f} s after {len(slot.deaths)} deaths{last_words(slot)}"
+        phase, why = (
+            "backing-off",
+            f"again in {left:.1f} s after {plural(len(slot.deaths), 'death')}{last_end(slot)}",
+        )
     else:
         phase, why = "starting", "about to start"
     return WorkerRow(
@@ -144,11 +156,12 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     )
 
 
-def last_words(slot: Slot) -> str:
-    if not slot.ends:
-        return ""
-    end = slot.ends[-1]
-    return f": {end.why}" + (f": {end.last_lines[-1]}" if end.last_lines else "")
+def last_line(slot: Slot) -> str:
+    return f": {slot.ends[-1].last_lines[-1]}" if slot.ends and slot.ends[-1].last_lines else ""
+
+
+def last_end(slot: Slot) -> str:
+    return f": {slot.ends[-1].why}{last_line(slot)}" if slot.ends else ""
 
 
 def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
@@ -178,6 +191,7 @@ def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
         workers=tuple(rows),
         stopped=pool.stopped,
         why=pool_why(ledger, pool),
+        last_rollout=pool.last_rollout,
         operation=holder.id if holder else None,
         warnings=warnings(ledger, pool, rows),
     )
@@ -204,7 +218,7 @@ def pool_why(ledger: Ledger, pool: Pool) -> str | None:
     state = ledger.proxies.get(traffic.proxy) if traffic else None
     if traffic and state and state.reachable and traffic.upstream not in state.upstreams:
         return f"{traffic.proxy} has no upstream {traffic.upstream!r}"
-    return ledger.waits.get(pool.name)
+    return None
 
 
 def warnings(ledger: Ledger, pool: Pool, rows: list[WorkerRow]) -> tuple[str, ...]:
@@ -239,7 +253,8 @@ def rollout_row(ledger: Ledger, pool: Pool) -> RolloutRow | None:
         replaced=words.count("new"),
         total=pool.desired,
         started=rfc3339(rollout.started_wall),
-        waiting_for=ledger.waits.get(pool.name) or rollout.why,
+        waiting_for=ledger.waits.get(pool.name),
+        why=rollout.why,
         slots=tuple(words),
     )
 
@@ -248,7 +263,7 @@ def proxy_row(ledger: Ledger, state: ProxyState, now: float) -> ProxyRow:
     hidden = ledger.slots.get(f"{PROXY_POOL}{state.spec.name}", {}).get(0)
     why = state.why
     if why and hidden is not None and hidden.ends and not ledger.workers_of(hidden.pool):
-        why = f"{why}; its last end: {hidden.ends[-1].why}{last_words(hidden)}"
+        why = f"{why}; its last end{last_end(hidden)}"
     front = None
     if state.spec.bind is not None:
         front = f"{'https' if state.spec.tls else 'http'}://{state.spec.bind}"

@@ -10,7 +10,7 @@ from supervisor.core.lifecycle import deadline
 from supervisor.core.ports import address_for
 from supervisor.core.reconcile import Plan, reconcile
 from supervisor.core.rollout import Advance, advance
-from supervisor.engine.desk import Desk
+from supervisor.engine.desk import Desk, rfc3339
 from supervisor.engine.intake import take, tell_slot
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
 from supervisor.model.facts import Dismissed, TimePassed
@@ -137,7 +137,7 @@ def roll(desk: Desk, turn: Turn, pool: Pool) -> bool:
     if move.ended is None:
         ledger.pools[pool.name] = replace(pool, rollout=rollout)
         return bool(move.turn)
-    end_rollout(desk, pool, move)
+    end_rollout(desk, turn, pool, move)
     return True
 
 
@@ -153,17 +153,25 @@ def tell_rollout(desk: Desk, pool: Pool, move: Advance) -> None:
         desk.say("rollout", pool.name, f"replacing {names} by generation {after.to_generation}", pool=pool.name)
 
 
-def end_rollout(desk: Desk, pool: Pool, move: Advance) -> None:
+def end_rollout(desk: Desk, turn: Turn, pool: Pool, move: Advance) -> None:
     rollout = move.rollout
     ledger = desk.ledger
     ledger.waits.pop(pool.name, None)
     if move.ended == "done":
-        done = replace(pool, rollout=None, complete=rollout.to_generation, previous=rollout.from_generation)
+        last = f"{rollout.operation} to generation {rollout.to_generation} done {rfc3339(turn.wall)}"
+        done = replace(
+            pool,
+            rollout=None,
+            last_rollout=last,
+            complete=rollout.to_generation,
+            previous=rollout.from_generation,
+        )
         ledger.pools[pool.name] = prune(done)
         progress = f"all of {pool.name} is generation {rollout.to_generation}"
         desk.end(rollout.operation, OperationPhase.DONE, progress)
         return
-    ledger.pools[pool.name] = prune(replace(pool, rollout=None))
+    last = f"{rollout.operation} to generation {rollout.to_generation} aborted {rfc3339(turn.wall)}: {rollout.why}"
+    ledger.pools[pool.name] = prune(replace(pool, rollout=None, last_rollout=last))
     progress = f"{pool.name} serves generation {rollout.from_generation}, as before"
     desk.end(rollout.operation, OperationPhase.ABORTED, progress, rollout.why)
 

@@ -49,6 +49,8 @@ class Pool(Struct, frozen=True, kw_only=True):
     """Spec of each generation that is still of use."""
     stopped: bool = False
     rollout: Rollout | None = None
+    last_rollout: str | None = None
+    """How the last rollout ended, in one sentence."""
     leaving: bool = False
     """No longer in the configuration: its workers are taken down, then it is forgotten."""
     keeper_why: str | None = None

@@ -41,6 +41,8 @@ class ExitRow(Struct, frozen=True, kw_only=True):
     why: str
     """In words: `exit code 1`, `killed by SEGV`, `out of memory`, `status unknown`."""
     last_lines: tuple[str, ...] = ()
+    expected: bool = False
+    """It had been asked to go: nothing to worry about."""
 
 
 class WorkerRow(Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ class RolloutRow(Struct, frozen=True, kw_only=True):
     total: int
     started: str
     waiting_for: str | None
+    why: str | None = None
+    """Why it is paused, holding or aborting."""
     slots: tuple[str, ...] = ()
     """A word for each slot in order: old, replacing, new, failed."""
 
@@ -101,6 +105,8 @@ class PoolRow(Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerRow, ...]
     stopped: bool = False
     why: str | None = None
+    last_rollout: str | None = None
+    """How the last rollout ended, in one sentence."""
     operation: str | None = None
     """Id of the operation that holds the pool."""
     warnings: tuple[str, ...] = ()

@@ -17,6 +17,8 @@ class End(Struct, frozen=True, kw_only=True):
     last_lines: tuple[str, ...] = ()
     generation: int = 0
     pid: int | None = None
+    expected: bool = False
+    """It had been asked to go."""
     lived: float | None = None
     """Seconds from its start to its end."""
 

@@ -117,7 +117,8 @@ def rollout_with_a_canary(folder: Path) -> tuple[list[str], World]:
         return rollout is not None and rollout.phase == "holding"
 
     lines = world.run(holds)
-    why = world.ledger.waits["web"]
+    rollout = world.ledger.pools["web"].rollout
+    why = rollout.why if rollout else None
     world.ask(Steer(pool="web", action="resume"))
     more = world.run(ended(world, operation))
     return with_outcome(world, operation, [*lines, f"# {why}", "> rollout resume web", *more])
