@@ -38,7 +38,7 @@ _BACKEND: tuple[tuple[Column, Callable[[Row], str]], ...] = (
     (Column("ERR/S", True), lambda b: number(b.get("errors_per_second"))),
     (Column("MS", True, 2), lambda b: number(b.get("response_ms"))),
     (Column("ADDRESS", spare=3), lambda b: word(b.get("address"))),
-    (Column("REASON"), lambda b: word(b.get("health_reason"))),
+    (Column("REASON"), lambda b: _reason(b)),
 )
 
 
@@ -130,9 +130,17 @@ def rolling(rollout: Row) -> str:
 
 def _backends(snapshot: Row) -> Iterator[Row]:
     for proxy in snapshot.get("proxies") or ():
+        old = None if proxy.get("reachable") else proxy.get("seen_seconds_ago")
         for upstream in proxy.get("upstreams") or ():
             for backend in upstream.get("backends") or ():
-                yield {**backend, "path": f"{proxy.get('name')}/{upstream.get('name')}/{backend.get('name')}"}
+                path = f"{proxy.get('name')}/{upstream.get('name')}/{backend.get('name')}"
+                yield {**backend, "path": path, "old": old}
+
+
+def _reason(backend: Row) -> str:
+    """The health's reason; what a proxy that is away said last carries its age."""
+    said = word(backend.get("health_reason"))
+    return said if backend.get("old") is None else f"{duration(backend['old'])} old: {said}"
 
 
 def _listed(table: tuple[tuple[Column, Callable[[Row], str]], ...], rows: list[Row], paper: Paper) -> list[str]:
