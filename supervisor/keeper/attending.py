@@ -37,6 +37,8 @@ class Engine:
         self._report = b""
         self._fallback: str | None = None
         """The interpreter to go back to, until the one that succeeded it is up."""
+        self._came_up = False
+        """It served in this life."""
         self.heard = 0.0
         """When it gave its last sign of life; 0: it has not yet."""
         self.pid: int | None = None
@@ -58,6 +60,7 @@ class Engine:
             return
         self.attentive = False
         self.heard = 0.0
+        self._came_up = False
         self._started = time.monotonic()
         try:
             rotate(self._log_path, limits.ENGINE_LOG)
@@ -106,6 +109,7 @@ class Engine:
         self._fallback, self._argv[0] = self._argv[0], python
 
     def came_up(self) -> None:
+        self._came_up = True
         self._fallback = None
 
     @property
@@ -129,7 +133,8 @@ class Engine:
             self._argv[0], self._fallback = self._fallback, None
         if at_once or time.monotonic() - self._started > limits.BACKOFF_FORGET:
             self._delay = 0.0
-        delay = self._delay
+        # One that serves until something kills it is worth more haste than one that never comes to serve.
+        delay = min(self._delay, limits.BACKOFF_UP) if self._came_up else self._delay
         self._delay = min(max(2 * delay, limits.BACKOFF_FIRST), limits.BACKOFF_LAST)
         self.log(f"engine: {self.why}; starting it again " + (f"in {delay:g} s" if delay else "now"))
         self._loop.after("engine", delay, self.start)

@@ -29,6 +29,9 @@ API_BACKLOG = 512
 
 BACKOFF_FIRST = 0.1
 BACKOFF_LAST = 5.0
+BACKOFF_UP = 0.4
+"""The longest wait where the engine had come up: with its start it is back within a second."""
+
 BACKOFF_FORGET = 10.0
 """Seconds that an engine must have lived for its death to be answered at once again."""
 

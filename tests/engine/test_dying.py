@@ -1,0 +1,183 @@
+"""The engine is killed at each of its steps, before and after every deed: the end is always what was wanted."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dashboard.answers import NoAnswer, Refused
+from dashboard.pipe import Pipe
+from tests.whole.cluster import Cluster, Json, alive, port_block, processes_with
+
+pytestmark = pytest.mark.real
+
+MOST_STEPS = 200
+ROOT = Path(__file__).parents[2]
+
+
+class Mortal(Cluster):
+    """A cluster whose engine dies when it is told to."""
+
+    keeper: subprocess.Popen[bytes]
+
+    def up(self, *words: str) -> None:
+        engine = [sys.executable, "-m", "tests.engine.dying", "--config", str(self.config)]
+        engine += ["--state-dir", str(self.state)]
+        # So many deaths in a row would be answered ever more slowly, which is not what is asked here.
+        keeper = (
+            "from supervisor.keeper import __main__ as k, limits; limits.BACKOFF_UP = 0; raise SystemExit(k.main())"
+        )
+        command = [sys.executable, "-c", keeper, "--state-dir", str(self.state), "--", *engine]
+        self.keeper = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        self.until(lambda s: all(pool["ready"] == pool["desired"] for pool in s["pools"]), "ready at first")
+
+    def close(self) -> None:
+        super().close()
+        self.keeper.wait(10)
+
+    def die_at(self, step: int) -> None:
+        # Whole at once: the engine may look at any moment.
+        (self.state / "new").write_text(str(step))
+        (self.state / "new").rename(self.state / "die-at")
+
+    def ask(self, method: str, path: str, body: Json) -> None:
+        """Until it is answered: an engine that died over it may have taken it or not, so that it is said again."""
+        while True:
+            try:
+                Pipe(str(self.state / "clusterctl.sock")).send(method, path, body)
+                return
+            except NoAnswer:
+                continue
+            except Refused as refused:
+                if refused.code != "conflict":
+                    raise
+                return
+
+    def at_rest(self) -> Json:
+        """All as wanted, and no operation under way."""
+
+        def rests(snapshot: Json) -> bool:
+            pools = snapshot["pools"]
+            whole = all(p["ready"] == p["desired"] == len(p["workers"]) and p["rollout"] is None for p in pools)
+            return whole and all(o["ended"] for o in snapshot["operations"])
+
+        return self.until(rests, "at rest", 30.0)
+
+    def pids(self) -> dict[str, int]:
+        return {row["id"]: row["pid"] for row in self.at_rest()["pools"][0]["workers"]}
+
+
+@pytest.fixture
+def mortal() -> Iterator[Mortal]:
+    first = port_block(10)
+    cluster = Mortal(
+        f"""
+        [pools.web]
+        command = ["sleep", "1000"]
+        workers = 2
+        ports = "{first}-{first + 9}"
+        ready = {{ timeout = "5s" }}
+        rollout = {{ watch = "0s" }}
+        restart = {{ backoff = "10ms", backoff_max = "10ms", give_up = "1000 in 60s" }}
+        """
+    )
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def enumerated(cluster: Mortal, act: Callable[[], None], check: Callable[[str], None]) -> list[str]:
+    """`act` with an engine that dies at its first step, at its second, and so on until it gets by alive."""
+    died: list[str] = []
+    for step in range(1, MOST_STEPS):
+        (cluster.state / "died-at").unlink(missing_ok=True)
+        cluster.die_at(step)
+        act()
+        snapshot = cluster.at_rest()
+        workers = [row for pool in snapshot["pools"] for row in pool["workers"]]
+        running = [pid for pid, command in processes_with(str(cluster.state)).items() if "sleep" in command]
+        where = (cluster.state / "died-at").read_text() if (cluster.state / "died-at").exists() else ""
+        assert sorted(running) == sorted(row["pid"] for row in workers), f"died {where}\n{cluster.story()}"
+        check(where)
+        # Samples and the like go on: what is left of the countdown must not hit the next one.
+        (cluster.state / "die-at").unlink(missing_ok=True)
+        if not where:
+            return died
+        died.append(where)
+    raise AssertionError("it never gets by alive")
+
+
+@pytest.mark.parametrize(("before", "wanted"), [(2, 3), (3, 2)])
+def test_scaling_survives_a_kill_at_each_of_its_steps(mortal: Mortal, before: int, wanted: int) -> None:
+    """Up and down: nothing is started twice, and the workers that stay are the same ones."""
+    stay = mortal.pids()
+
+    def scale() -> None:
+        mortal.ask("PATCH", "/v1/pools/web", {"desired": wanted})
+
+    def same(where: str) -> None:
+        now = mortal.pids()
+        assert len(now) == wanted
+        assert {name: now[name] for name in stay} == stay, f"died {where}\n{mortal.story()}"
+        (mortal.state / "die-at").unlink(missing_ok=True)
+        mortal.ask("PATCH", "/v1/pools/web", {"desired": before})
+        mortal.at_rest()
+
+    mortal.ask("PATCH", "/v1/pools/web", {"desired": before})
+    died = enumerated(mortal, scale, same)
+    deed = "spawn" if wanted > before else "signal"
+    assert {f"before Performer.{deed}", f"after Performer.{deed}"} <= set(died)
+    assert {"before Journal.append", "after Journal.append"} <= set(died)
+
+
+def test_a_rollout_survives_a_kill_at_each_of_its_steps(mortal: Mortal) -> None:
+    """It goes on where it was: in the end every worker is of one generation, and each is a new one."""
+    before = mortal.pids()
+
+    def roll() -> None:
+        mortal.ask("POST", "/v1/pools/web/rollouts", {})
+
+    def all_new(where: str) -> None:
+        nonlocal before
+        rows = mortal.workers()
+        assert len({row["generation"] for row in rows}) == 1, f"died {where}\n{mortal.story()}"
+        now = {row["id"]: row["pid"] for row in rows}
+        assert not set(now.values()) & set(before.values()), f"died {where}\n{mortal.story()}"
+        assert not any(alive(pid) for pid in before.values())
+        before = now
+
+    died = enumerated(mortal, roll, all_new)
+    assert len(died) >= 20
+
+
+def test_a_crash_is_survived_by_an_engine_that_dies_over_it(mortal: Mortal) -> None:
+    """A worker is killed, and the engine at each step of replacing it: replaced once, and counted once."""
+    restarts = mortal.workers()[0]["restarts"]
+
+    def crash() -> None:
+        pid = mortal.pids()["web.0"]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        mortal.until(lambda s: mortal_pid(s) not in (None, pid), "web.0 replaced")
+
+    def counted(where: str) -> None:
+        nonlocal restarts
+        row = mortal.workers()[0]
+        assert row["restarts"] == restarts + 1, f"died {where}\n{mortal.story()}"
+        assert row["last_exit"]["signal"] == "KILL"
+        restarts += 1
+
+    died = enumerated(mortal, crash, counted)
+    assert {"before Performer.spawn", "before Journal.append", "before KeeperLink.ack"} <= set(died)
+
+
+def mortal_pid(snapshot: Json) -> int | None:
+    rows: list[Json] = snapshot["pools"][0]["workers"]
+    return next((row["pid"] for row in rows if row["id"] == "web.0"), None)
