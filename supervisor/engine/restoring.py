@@ -57,13 +57,20 @@ def restore(ledger: Ledger, records: Mapping[str, bytes], boot: str) -> list[str
 
 
 def sort_out(ledger: Ledger) -> None:
-    """Leave out what refers to a record that was lost; order what was written in another order."""
+    """Make up for lost pools; leave out what refers to nothing; order what was written in another order."""
+    highest = max(ledger.workers, default=0)
+    for spec in ledger.spec.pools:
+        if spec.name not in ledger.pools:
+            # Configured, and its record was damaged: what runs of it is what was wanted.
+            newest = max((w.generation for w in ledger.workers_of(spec.name)), default=1)
+            ledger.pools[spec.name] = Pool(
+                spec=spec, desired=spec.workers, generation=newest, complete=newest, revisions={newest: spec}
+            )
     for name in ledger.slots.keys() - ledger.pools.keys():
         del ledger.slots[name]
     for serial, worker in list(ledger.workers.items()):
         if worker.pool not in ledger.pools:
             del ledger.workers[serial]
-    highest = max(ledger.workers, default=0)
     if highest > ledger.counters.serial:
         ledger.counters = replace(ledger.counters, serial=highest)
     by_number = sorted(ledger.operations.values(), key=lambda o: int(o.id.rpartition("-")[2] or 0))

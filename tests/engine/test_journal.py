@@ -1,0 +1,208 @@
+"""The journal is read back after any death and any damage: what cannot be believed is left out, and never wrong."""
+
+import errno
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from supervisor.engine import journal as rooms
+from supervisor.engine.journal import FORMAT, Foreign, Journal, line_of
+
+
+class Note(Struct, frozen=True):
+    text: str
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def written(path: Path, *states: dict[str, str]) -> Journal:
+    """A journal that went through these states."""
+    journal = Journal(path)
+    records: dict[str, Note] = {}
+    assert journal.begin([])
+    for state in states:
+        records = {key: records.get(key) or Note(text) for key, text in state.items()}
+        records = {key: note if note.text == state[key] else Note(state[key]) for key, note in records.items()}
+        assert journal.write(records)
+    journal.close()
+    return journal
+
+
+STATES = (
+    {"pool/web": "a", "slot/web.0": "1"},
+    {"pool/web": "b", "slot/web.0": "1", "worker/1": "x"},
+    {"pool/web": "b", "slot/web.0": "2"},
+)
+
+
+def plain(found: dict[str, bytes]) -> dict[str, str]:
+    return {key: value.decode()[9:-2] for key, value in found.items()}
+
+
+def test_the_last_line_of_a_key_holds_and_null_takes_it_away(path: Path) -> None:
+    written(path, *STATES)
+    assert plain(Journal(path).load()) == STATES[-1]
+
+
+def test_a_missing_journal_is_an_empty_one(path: Path) -> None:
+    assert Journal(path).load() == {}
+
+
+def test_cut_at_every_byte_it_is_a_state_that_was_or_lay_between_two(path: Path) -> None:
+    """A cut takes whole lines from the end: every key has a value that it once had."""
+    written(path, *STATES)
+    data = path.read_bytes()
+    once = {key: {state[key] for state in STATES if key in state} for state in STATES for key in state}
+    for end in range(len(data) + 1):
+        path.write_bytes(data[:end])
+        journal = Journal(path)
+        found = plain(journal.load())
+        assert all(value in once[key] for key, value in found.items())
+        # At most the torn line is left out.
+        assert journal.damaged <= 1
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
+@example(changes=[(0, 0)])
+def test_random_bytes_changed_are_left_out_and_never_believed(path: Path, changes: list[tuple[int, int]]) -> None:
+    written(path, *STATES)
+    data = bytearray(path.read_bytes())
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    path.write_bytes(data)
+    once = {key: {state[key] for state in STATES if key in state} for state in STATES for key in state}
+    for key, value in plain(Journal(path).load()).items():
+        assert value in once[key]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(key=st.text(min_size=1).filter(lambda key: key != "format"))
+def test_a_key_may_hold_anything(path: Path, key: str) -> None:
+    """An address may be the path of a socket, with spaces, newlines and percent signs in it."""
+    key = key.encode("utf-8", "replace").decode()
+    written(path, {key: "v", "other": "w"})
+    assert plain(Journal(path).load()) == {key: "v", "other": "w"}
+
+
+def test_what_did_not_change_is_not_written_again(path: Path) -> None:
+    journal = Journal(path)
+    journal.begin([])
+    journal.write({"a": Note("1")})
+    size = path.stat().st_size
+    journal.write({"a": Note("1")})
+    assert path.stat().st_size == size
+    journal.close()
+
+
+def test_a_newer_format_is_refused_with_words(path: Path) -> None:
+    path.write_bytes(line_of("format", b"%d" % (FORMAT + 1)) + line_of("pool/web", b"{}"))
+    with pytest.raises(Foreign, match=f"newer clusterctl .format {FORMAT + 1}.*nothing was changed"):
+        Journal(path).load()
+
+
+def test_a_format_that_is_no_number_is_refused_too(path: Path) -> None:
+    path.write_bytes(line_of("format", b'"x"'))
+    with pytest.raises(Foreign):
+        Journal(path).load()
+
+
+def test_an_older_format_is_migrated(path: Path) -> None:
+    """Format 1 wrote keys as they were; a percent sign in one meant itself."""
+    old = b"asked/lb/web//run/100%25.sock"
+    path.write_bytes(line_of("format", b"1"))
+    with path.open("ab") as file:
+        body = old + b" {}"
+        file.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    assert Journal(path).load() == {old.decode(): b"{}"}
+
+
+def test_every_older_format_has_its_migration() -> None:
+    assert set(rooms.MIGRATIONS) == set(range(1, FORMAT))
+
+
+def test_it_is_written_anew_when_it_has_grown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand changes of one record stay within the bound."""
+    monkeypatch.setattr(rooms, "COMPACT_ABOVE", 4096)
+    journal = Journal(path)
+    journal.begin([])
+    largest = 0
+    for number in range(10_000):
+        journal.write({"a": Note(str(number)), "b": Note("x" * 100)})
+        largest = max(largest, path.stat().st_size)
+    journal.close()
+    assert largest < 3 * 4096
+    assert plain(Journal(path).load()) == {"a": "9999", "b": "x" * 100}
+
+
+def full(fd: int, data: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_said_tried_again_and_made_good(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there stays readable; when there is room again, all is there that was missed."""
+    clock = Clock()
+    journal = Journal(path, clock)
+    journal.begin([("a", Note("1"))])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert not journal.write({"a": Note("2")})
+        assert journal.failing == f"journal {path}: no space left on device"
+        clock.now += 2
+        assert not journal.write({"a": Note("3")})
+        assert not path.with_suffix(".new").exists()
+    assert plain(Journal(path).load()) == {"a": "1"}
+    assert not journal.write({"a": Note("4")}), "it is not tried at every turn"
+    clock.now += 2
+    assert journal.write({"a": Note("4"), "b": Note("5")})
+    assert journal.failing is None
+    journal.close()
+    assert plain(Journal(path).load()) == {"a": "4", "b": "5"}
+
+
+def test_half_a_line_of_a_full_disk_costs_nothing_but_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    journal = Journal(path, clock)
+    journal.begin([("a", Note("1"))])
+    write = os.write
+
+    def half(fd: int, data: memoryview) -> int:
+        if len(data) < 10:
+            return full(fd, data)
+        return write(fd, data[: len(data) // 2])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        assert not journal.write({"a": Note("2" * 50)})
+    assert plain(Journal(path).load()) == {"a": "1"}
+    clock.now += 2
+    assert journal.write({"a": Note("3")})
+    journal.close()
+    assert plain(Journal(path).load()) == {"a": "3"}
+
+
+def test_a_disk_that_is_full_from_the_start_stops_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    journal = Journal(path, clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert not journal.begin([("a", Note("1"))])
+    clock.now += 2
+    assert journal.write({"a": Note("1")})
+    journal.close()
+    assert plain(Journal(path).load()) == {"a": "1"}
