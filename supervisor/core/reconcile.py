@@ -75,7 +75,7 @@ def reconcile(picture: Picture) -> Plan:
     deeds: list[Deed] = []
     waits: dict[int, str] = {}
     wakes: list[float] = []
-    budget = Budget.of(picture)
+    budget: Budget | None = None
     by_slot = picture.by_slot()
     for number in sorted({*picture.slots, *range(pool.desired)}):
         slot = picture.slots.get(number) or Slot(pool=pool.name, number=number, generation=pool.complete)
@@ -86,6 +86,9 @@ def reconcile(picture: Picture) -> Plan:
             if not workers and number >= pool.desired:
                 deeds.append(DropSlot(pool=pool.name, slot=number))
             continue
+        if len(workers) == 1 and workers[0].phase in ARRIVING and not outdated(workers[0], slot):
+            continue  # as it should be; nearly all are, and there may be a thousand
+        budget = budget or Budget.of(picture)
         more, wait, wake = fill(picture, slot, workers, budget)
         if pool.keeper_why is not None and any(isinstance(deed, Spawn) for deed in more):
             # Without its socket a worker could only fail; it is no fault of the program's.
@@ -208,14 +211,15 @@ def replace_stale(
     if unready:
         why = "outdated before it was ready"
         return [Dismiss(serial=w.serial, why=why, force=True) for w in unready], None, None
-    if picture.pool.spec.rollout.surge:
-        if slot.failed:
-            return [], f"its new worker failed: {slot.failed}", None
-        if slot.retry_at is not None and slot.retry_at > picture.now:
-            return [], "its new worker failed; backing off", slot.retry_at
-        if budget.surge > 0 and len(workers) == len(stale):
-            budget.surge -= 1
-            return [spawn(slot)], None, None
+    policy = picture.pool.spec.rollout
+    if policy.surge and slot.failed:
+        return [], f"its new worker failed: {slot.failed}", None
+    if policy.surge and slot.retry_at is not None and slot.retry_at > picture.now:
+        return [], "its new worker failed; backing off", slot.retry_at
+    if budget.surge > 0 and len(workers) == len(stale):
+        budget.surge -= 1
+        return [spawn(slot)], None, None
+    if not policy.unavailable:
         return [], "room for one more worker", None
     loss = sum(picture.serves(worker) for worker in stale)
     if budget.spare < loss:

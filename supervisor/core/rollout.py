@@ -82,7 +82,10 @@ def turn_more(
 ) -> Advance:
     """Turn as many slots as may be replaced at the same time, keeping the pause between them."""
     policy = picture.pool.spec.rollout
-    room = max(1, policy.surge + policy.unavailable) - len(pending)
+    if policy.batch:
+        room = 0 if pending else policy.batch
+    else:
+        room = max(1, policy.surge + policy.unavailable) - len(pending)
     if policy.canary and not rollout.released:
         room = min(room, policy.canary - len(turned))
     if room <= 0:

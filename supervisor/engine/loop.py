@@ -185,7 +185,7 @@ class Engine:
             self.touch()
         self.perform(turn)
         if pools:
-            self.probes.align(self.ledger.workers.values(), self.spec_of)
+            self.probes.align(self.ledger.workers.values(), self.spec_of, self.on_trial)
         if judging.all_down(self.ledger):
             self.finish(DOWN)
         self.publish()
@@ -198,15 +198,16 @@ class Engine:
             if worker.serial in self.ledger.workers:
                 self.ledger.workers[worker.serial] = note_log_start(worker)
         self.save()
-        if self.journal.failing is None:
-            for number in self._buried:
-                performer.link.ack(number)
-            self._buried.clear()
         for signal in turn.signals:
             performer.signal(signal)
         for worker in turn.births:
             if worker.serial in self.ledger.workers:
                 performer.spawn(worker)
+        # After the births: the keeper has time for the dead when the living are started.
+        if self.journal.failing is None:
+            for number in self._buried:
+                performer.link.ack(number)
+            self._buried.clear()
         for change in turn.changes:
             performer.converge(change)
             state = self.ledger.proxies[change.proxy]
@@ -230,6 +231,10 @@ class Engine:
 
     def spec_of(self, worker: Worker) -> PoolSpec:
         return self.ledger.pools[worker.pool].revision(worker.generation)
+
+    def on_trial(self, worker: Worker) -> bool:
+        rollout = self.ledger.pools[worker.pool].rollout
+        return rollout is not None and worker.generation == rollout.to_generation
 
     def publish(self) -> None:
         self.changed.set()

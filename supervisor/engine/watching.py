@@ -115,8 +115,16 @@ class Probes:
         self._tell = tell
         self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
 
-    def align(self, workers: Iterable[Worker], spec_of: Callable[[Worker], PoolSpec]) -> None:
-        """Start the tasks that these workers need, and end those that nobody needs any more."""
+    def align(
+        self,
+        workers: Iterable[Worker],
+        spec_of: Callable[[Worker], PoolSpec],
+        on_trial: Callable[[Worker], bool] = lambda worker: False,
+    ) -> None:
+        """Start the tasks that these workers need, and end those that nobody needs any more.
+
+        `on_trial` says whose generation has not yet been complete: they have more to answer.
+        """
         needed: set[tuple[int, str]] = set()
         for worker in workers:
             spec = spec_of(worker)
@@ -130,11 +138,11 @@ class Probes:
                 continue
             needed.add(key)
             if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(begin(worker, spec))
+                self._tasks[key] = asyncio.create_task(begin(worker, spec, on_trial(worker)))
         for key in self._tasks.keys() - needed:
             self._tasks.pop(key).cancel()
 
-    async def _ready(self, worker: Worker, spec: PoolSpec) -> None:
+    async def _ready(self, worker: Worker, spec: PoolSpec, trial: bool) -> None:
         question: ReadySpec = spec.ready
         matcher = LogMatcher(worker.log, question.log, worker.log_from) if question.log else None
         said = ""
@@ -144,6 +152,11 @@ class Probes:
                 ok, why = matcher.feed(), f"no line matches {question.log!r} yet"
             else:
                 ok, why = await put(question, worker, spec, max(1.0, question.every))
+            for path in spec.rollout.trial if ok and trial else ():
+                ok, why = await put(Question(http=path), worker, spec, max(1.0, question.every))
+                if not ok:
+                    why = f"trial of {path}: {why}"
+                    break
             if ok:
                 self._tell(ProbePassed(serial=worker.serial, why=why))
                 return
@@ -152,7 +165,7 @@ class Probes:
                 self._tell(ProbeMissed(serial=worker.serial, why=why))
             await asyncio.sleep(max(0.02, question.every - (time.monotonic() - begun)))
 
-    async def _alive(self, worker: Worker, spec: PoolSpec) -> None:
+    async def _alive(self, worker: Worker, spec: PoolSpec, trial: bool) -> None:
         question: AliveSpec = spec.alive
         missed = False
         await asyncio.sleep(question.every * random.random())  # spread many workers' probes over the interval

@@ -66,6 +66,10 @@ class RolloutSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Workers above the wanted number while replacing."""
     unavailable: int = 0
     """Workers that may be missing from service while replacing."""
+    batch: int = 0
+    """Slots replaced together, the next batch when all of one are; 0: as many as surge and unavailable allow."""
+    trial: tuple[str, ...] = ()
+    """Paths that a worker of a new generation must answer, as `ready.http`, before it gets any traffic."""
     canary: int = 0
     """Hold after so many replaced slots until `rollout resume`; 0: no hold."""
     pause: float = 0.0

@@ -44,6 +44,12 @@ def _pool(pool: PoolSpec, wrong: set[str], problems: Problems) -> None:
             "surge = 0 and unavailable = 0 leave no way to replace a worker",
             "let one of them be 1 or more",
         )
+    if pool.rollout.trial and (pool.ready.notify or not pool.ready.asks or not addressed):
+        problems.report(
+            f"{path}.rollout.trial",
+            "asks at an address once the worker is ready, and needs ready.http, ready.tcp or ready.log",
+            f"give {path} a readiness question, and ports or listen",
+        )
     if pool.ports:
         _enough_ports(pool, path, problems)
     if pool.listen and "/" in pool.listen:

@@ -68,6 +68,8 @@ RESTART: Mapping[str, Parse] = {
 ROLLOUT: Mapping[str, Parse] = {
     "surge": values.whole(0, values.MOST_WORKERS),
     "unavailable": values.whole(0, values.MOST_WORKERS),
+    "batch": values.whole(0, values.MOST_WORKERS),
+    "trial": values.http_paths,
     "canary": values.whole(0, values.MOST_WORKERS),
     "pause": values.pause,
     "watch": values.pause,

@@ -175,6 +175,14 @@ def http_path(value: object) -> str:
     return value
 
 
+def http_paths(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (http_path(value),)
+    if not isinstance(value, list) or len(value) > 20:
+        raise ValueError('a list of at most 20 paths, like ["/", "/login"]')
+    return tuple(http_path(one) for one in value)
+
+
 def path(value: object) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError(_PATH)

@@ -75,6 +75,12 @@ def rollout_two_at_a_time(folder: Path) -> tuple[list[str], World]:
 
 
 @story
+def rollout_in_batches(folder: Path) -> tuple[list[str], World]:
+    policy = RolloutSpec(surge=1, unavailable=1, batch=2, watch=0.3, pause=0.5)
+    return restart(folder, replace(SPEC, workers=4, rollout=policy))
+
+
+@story
 def rollout_to_a_version_that_exits(folder: Path) -> tuple[list[str], World]:
     return restart(folder, bad="crash")
 

@@ -79,7 +79,7 @@ class World:
         for worker in self.ledger.workers_of(self.name):
             age = self.now - self.begun[worker.serial]
             behaviour = self.behaves(worker)
-            if worker.serial in self.ending and self.now - self.ending[worker.serial] >= TICK:
+            if worker.serial in self.ending and self.now - self.ending[worker.serial] >= TICK / 2:
                 self.exit(worker, None, "TERM")
             elif behaviour == "crash" and age >= 2 * TICK:
                 self.exit(worker, 1, None)
@@ -121,7 +121,9 @@ class World:
         upstream = Upstream(name="web", backends=tuple(self.backends.values()))
         seen = Observation(version="1", epoch="1", upstreams=(upstream,), asked=self.now, answered=self.now)
         fact = ProxySeen(proxy="lb", observation=seen, capabilities=("drain", "maint"), settle=0.05)
-        seeing.proxy_seen(self.desk, fact, self.now)
+        signals, _ = seeing.proxy_seen(self.desk, fact, self.now)
+        for signal in signals:
+            self.ending.setdefault(signal.serial, self.now)
 
     def converge(self, want: Want) -> None:
         for member in want.members:
