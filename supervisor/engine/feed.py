@@ -20,6 +20,7 @@ class Feed:
         self.path = path
         self.events: deque[Event] = deque(maxlen=KEPT)
         self.last = 0
+        self._saving = False
         self._unsaved: deque[Event] = deque(maxlen=KEPT)
         """What the disk would not take yet: it is tried again with the next event."""
         self._torn = True
@@ -69,13 +70,24 @@ class Feed:
         )
         self.events.append(event)
         self._unsaved.append(event)
-        self.save()
+        self._save_soon()
         self._news.set()
         self._news = asyncio.Event()
         return event
 
+    def _save_soon(self) -> None:
+        """Once the loop has done what it is about: deeds come first, and readers, who are woken after us, last."""
+        if self._saving:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.save)
+            self._saving = True
+        except RuntimeError:
+            self.save()
+
     def save(self) -> None:
         """Append what the file lacks; a full disk must not stop supervision, so the events wait in memory."""
+        self._saving = False
         # The first newline ends what a full disk or a death may have torn; an empty line is passed over.
         data = b"\n" + b"".join(msgspec.json.encode(event) + b"\n" for event in self._unsaved)
         try:

@@ -86,12 +86,14 @@ class Journal:
             if self._clock() < self._retry_at:
                 return False
             return self._attempt(lambda: self._rewrite(records))
-        lines = [
-            line_of(key, msgspec.json.encode(record))
-            for key, record in records.items()
-            if (before := self._written.get(key)) is not record and before != record
-        ]
-        lines += [line_of(key, b"null") for key in self._written.keys() - records.keys()]
+        lines, added = [], 0
+        for key, record in records.items():
+            # Nearly all are the very same as before, and there may be thousands.
+            if (before := self._written.get(key)) is not record and before != record:
+                lines.append(line_of(key, msgspec.json.encode(record)))
+                added += before is None
+        if len(self._written) + added != len(records):
+            lines += [line_of(key, b"null") for key in self._written.keys() - records.keys()]
         if not lines:
             return True
         if self._size > COMPACT_ABOVE + 2 * self._base:

@@ -15,6 +15,7 @@ from supervisor.engine.intake import take, tell_slot
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
 from supervisor.model.facts import Dismissed, TimePassed
 from supervisor.model.operations import OperationPhase
+from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.workers import End, Worker
 
@@ -51,6 +52,8 @@ def take_turn(desk: Desk, turn: Turn, name: str) -> None:
 def watch_deadlines(desk: Desk, turn: Turn, name: str) -> None:
     ledger = desk.ledger
     for worker in ledger.workers_of(name):
+        if worker.phase is Phase.READY:
+            continue  # it has none, and most are ready
         spec = ledger.pools[name].revision(worker.generation)
         due = deadline(worker, spec)
         if due is not None and due <= turn.now:
@@ -71,8 +74,8 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
     plan: Plan = reconcile(ledger.picture(name, turn.now))
     if plan.wake is not None:
         turn.wakes.append(plan.wake)
-    for number in range(pool.desired):
-        ledger.waits.pop(f"{name}.{number}", None)
+    for waiting in [slot for slot in ledger.waits if slot.startswith(f"{name}.")]:
+        del ledger.waits[waiting]
     ledger.waits.update({f"{name}.{number}": what for number, what in plan.waits.items()})
     for deed in plan.deeds:
         match deed:

@@ -17,7 +17,8 @@ from supervisor.keeper.protocol import BadLine, Lines
 from supervisor.model.errors import HostError
 from supervisor.model.launch import Held, KeeperLost, Launch, Told
 
-READ = 262_144
+READ = 65_536
+"""Below the size from which the C library maps memory anew for each read."""
 LONGEST = 64 * 1024 * 1024
 """Bytes of one answer: `held` of thousands of workers with their notes."""
 

@@ -72,7 +72,7 @@ class Channel:
     def _read(self) -> bool:
         """False when there is nothing more now, or for ever."""
         try:
-            data = self._socket.recv(262_144)
+            data = self._socket.recv(65_536)
         except BlockingIOError:
             return False
         except OSError as error:
