@@ -8,13 +8,14 @@ INSTALLED := $(VENV)/.installed
 PROGRAMS := haproxy openssl tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check bench shots format clean
 
 help:
 	@echo 'make demo    a living cluster on one screen; quitting leaves nothing behind'
 	@echo 'make test    everything: check, and tests on real processes and a real HAProxy'
 	@echo 'make check   format, lint, types, house rules and unit tests; no system packages needed'
 	@echo 'make bench   the benchmarks, one after the other'
+	@echo 'make shots   the pictures and tables of docs/ again, from the demo and the source'
 	@echo 'make format  writes the source as `make check` wants it'
 	@echo 'make clean   removes what the others made'
 
@@ -44,6 +45,10 @@ bench: $(INSTALLED)
 		echo "== $$name"; \
 		$(BIN)/python -m "tests.benchmarks.$$name"; \
 	done
+
+shots: $(INSTALLED)
+	$(BIN)/python -m tests.pages
+	$(BIN)/python -m tests.shots
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
