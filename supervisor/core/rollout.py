@@ -175,8 +175,7 @@ def fell(picture: Picture, rollout: Rollout, worker: Worker) -> str | None:
         return None
     if view.backend is not None and view.backend.rotation is Rotation.READY and view.backend.health is Health.DOWN:
         reason = f" ({view.backend.health_reason})" if view.backend.health_reason else ""
-        served = "served, then its" if worker.baseline is not None else "its"
-        return f"{served} health went down at the proxy{reason}"
+        return f"its health is down at the proxy{reason}"
     limit = limit_of(picture, rollout)
     if worker.ready_at is not None and picture.now >= max(worker.ready_at, view.since) + limit:
         return f"ready, but not up at the proxy within {limit:g} s"

@@ -12,6 +12,7 @@ from supervisor.core.reconcile import Plan, reconcile
 from supervisor.core.rollout import Advance, advance
 from supervisor.engine.desk import Desk, rfc3339
 from supervisor.engine.intake import take, tell_slot
+from supervisor.model.backends import Backend
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
 from supervisor.model.facts import Dismissed, TimePassed
 from supervisor.model.operations import OperationPhase
@@ -19,6 +20,8 @@ from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.workers import End, Worker
 
+FRESH = 200
+"""Requests that a server just added may have had before it is first seen."""
 PASSES = 6
 """A dismissal may allow a start, and so on; what is left after so many is done in the next turn."""
 
@@ -77,6 +80,7 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
     for waiting in [slot for slot in ledger.waits if slot.startswith(f"{name}.")]:
         del ledger.waits[waiting]
     ledger.waits.update({f"{name}.{number}": what for number, what in plan.waits.items()})
+    born = len(turn.births)
     for deed in plan.deeds:
         match deed:
             case Spawn():
@@ -91,7 +95,8 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
         ledger.slots.pop(name, None)
         desk.say("pool-removed", name, "no longer configured; its workers are gone")
         return False
-    return bool(plan.deeds)
+    # Births change nothing for the others; only those that failed, or deeds that take away, let more be found.
+    return any(not isinstance(deed, Spawn) for deed in plan.deeds) or len(turn.births) - born < len(plan.deeds)
 
 
 def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
@@ -103,18 +108,28 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
         return  # the engine has just begun: what was so before is so until the proxy says otherwise
     for worker in picture.workers:
         serves = picture.serves(worker)
-        if serves == (worker.serving_since is not None):
-            continue
-        if not serves:
-            desk.ledger.workers[worker.serial] = replace(worker, serving_since=None)
-            continue
         view = picture.views.get(worker.serial)
         backend = view.backend if view else None
-        baseline = (backend.requests_total or 0, backend.errors_total or 0) if backend else None
-        desk.ledger.workers[worker.serial] = replace(worker, serving_since=turn.now, baseline=baseline)
-        if backend is not None:
+        known = worker.baseline
+        if known is None and backend is not None and worker.phase is Phase.READY:
+            known = first_counts(backend)
+        if serves == (worker.serving_since is not None) and known == worker.baseline:
+            continue
+        since = (worker.serving_since or turn.now) if serves else None
+        desk.ledger.workers[worker.serial] = replace(worker, serving_since=since, baseline=known)
+        if serves and worker.serving_since is None and backend is not None:
             text = f"serves: {backend.name} is up and in rotation"
             desk.say("worker-serving", worker.slot_name, text, pool=name, pid=worker.pid)
+
+
+def first_counts(backend: Backend) -> tuple[int, int]:
+    """Requests and errors that a backend had counted before this worker.
+
+    A server that was added for it counts from zero, and has had traffic since: its first errors are the worker's.
+    One that the proxy knew before goes on counting, and is far beyond that.
+    """
+    requests, errors = backend.requests_total or 0, backend.errors_total or 0
+    return (0, 0) if backend.added and requests < FRESH else (requests, errors)
 
 
 def roll(desk: Desk, turn: Turn, pool: Pool) -> bool:
