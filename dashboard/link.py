@@ -31,6 +31,10 @@ class _Steps(Struct):
     steps: tuple[str, ...] = ()
 
 
+class _Times(Struct):
+    times: list[str] = []
+
+
 class Link:
     """One cluster's API. Raises Refused where the engine says no, and NoAnswer where nobody answers."""
 
@@ -98,6 +102,15 @@ class Link:
             except NoAnswer:
                 retry = min(retry * 2, _LAST_RETRY)
             await asyncio.sleep(retry)
+
+    async def past_times(self) -> list[str]:
+        """When the pictures that the engine still keeps were taken, oldest first."""
+        return _decode((await self._send("GET", "/v1/history")).content, _Times).times
+
+    async def past(self, at: str, count: int) -> list[Snapshot]:
+        """The last `count` pictures up to that time, oldest first."""
+        answer = await self._send("GET", "/v1/history", params={"at": at, "frames": count})
+        return [_decode(line, Snapshot) for line in answer.content.splitlines()]
 
     async def ask(
         self, method: str, path: str, body: dict[str, object] | None = None, dry_run: bool = False

@@ -13,17 +13,20 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from dashboard.link import Away
 from dashboard.mirror import Mirror, Missing, apply
 from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
 from dashboard.tui.ink import Ink
+from dashboard.tui.keys import TIME_ACTIONS
 from dashboard.tui.operator import Operator, Severity
-from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen
+from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen, ReplayScreen
 from dashboard.tui.screens.shows import Shows
-from dashboard.tui.source import Source
+from dashboard.tui.source import Recorded, Source
 from dashboard.tui.themes import CYCLE, DEFAULT, THEMES, with_tokens
+from dashboard.tui.travel import Travel, wall_of
 from supervisor.model.events import Event
 from supervisor.model.snapshot import Snapshot
 from supervisor.model.text import clean
@@ -58,10 +61,13 @@ class TopApp(App[int]):
         self.theme = theme if theme in self.available_themes else DEFAULT
         self._unknown_theme = theme if theme and theme != self.theme else None
         self.source = source
-        self.read_only = read_only
+        self.read_only = read_only or isinstance(source, Recorded)
         self.interval = interval
         self.ink = Ink(ascii_only)
-        self.mirror = Mirror(received=time.monotonic())
+        self.live = Mirror(received=time.monotonic())
+        recorded = source if isinstance(source, Recorded) else None
+        happened = recorded.happened_until if recorded else self._happened
+        self.travel = Travel(source, self.show_all, self.say, happened, recorded is not None)
         self.paused = False
         self.operator = Operator(source, self.say)
         self._streams: list[asyncio.Task[None]] = []
@@ -74,17 +80,32 @@ class TopApp(App[int]):
         return with_tokens(super().get_css_variables())
 
     def get_default_screen(self) -> Screen[Any]:
+        if self.travel.recorded:
+            return ReplayScreen(self)
         return ReadOnlyScreen(self) if self.read_only else MainScreen(self)
 
     @property
+    def mirror(self) -> Mirror:
+        """What is shown: the cluster as it is, or was."""
+        return self.travel.mirror or self.live
+
+    @property
     def mood(self) -> Mood:
-        return Mood(interval=self.interval, paused=self.paused, read_only=self.read_only, now=time.monotonic())
+        return Mood(
+            interval=self.interval,
+            paused=self.paused,
+            read_only=self.read_only,
+            now=time.monotonic(),
+            past=self.travel.label(time.time()),
+        )
 
     # Streams
 
     def on_mount(self) -> None:
         self._stream(self._watch())
         self._stream(self._listen())
+        if self.travel.recorded:
+            self.travel.step(1)
         self.set_interval(1.0, self._tick)
         if self._unknown_theme:
             self.set_theme(self._unknown_theme)
@@ -102,6 +123,7 @@ class TopApp(App[int]):
         for stream in self._streams:
             stream.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
+        await self.travel.close()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
@@ -118,21 +140,21 @@ class TopApp(App[int]):
 
     async def _listen(self) -> None:
         async for event in self.source.events(0):
-            self.mirror = apply(self.mirror, event, time.monotonic())
+            self.live = apply(self.live, event, time.monotonic())
             if not self._gathering:
                 self._gathering = True
                 self.set_timer(TOGETHER, self._show_events)
 
     def take(self, news: Snapshot | Event | Missing) -> None:
         """One piece of news, at once on the screen unless that is paused."""
-        self.mirror = apply(self.mirror, news, time.monotonic())
-        self.operator.look(self.mirror)
-        if not self.paused:
+        self.live = apply(self.live, news, time.monotonic())
+        self.operator.look(self.live)
+        if not self.paused and self.travel.mirror is None:
             self.show_all()
 
     def _show_events(self) -> None:
         self._gathering = False
-        if not self.paused:
+        if not self.paused and self.travel.mirror is None:
             self.show_all()
 
     def show_all(self) -> None:
@@ -145,8 +167,38 @@ class TopApp(App[int]):
 
     def _tick(self) -> None:
         """Ages grow though no news comes."""
-        if self.mirror.away is not None or time.monotonic() - self.mirror.received > 1.5 * self.interval:
+        if (
+            self.travel.mirror
+            or self.mirror.away is not None
+            or time.monotonic() - self.mirror.received > 1.5 * self.interval
+        ):
             self.show_all()
+
+    # The past
+
+    def _happened(self, wall: float) -> tuple[Event, ...]:
+        return tuple(event for event in self.live.events if wall_of(event.time) <= wall)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where a text is typed, the keys of time are letters."""
+        return not (action in TIME_ACTIONS and isinstance(self.focused, Input))
+
+    def action_step(self, frames: int, seconds: float = 0.0) -> None:
+        self.travel.step(frames, seconds)
+
+    def action_now(self) -> None:
+        self.travel.now()
+
+    def action_faster(self, by: int) -> None:
+        self.travel.faster(by)
+
+    def only_now(self) -> bool:
+        """Whether a change may be asked for; if not, the operator is told why."""
+        if self.read_only:
+            self.say("this screen is read-only", "warning")
+        elif self.travel.mirror is not None:
+            self.say(f"this picture is of {self.travel.label(time.time())}: ` is now, then change it", "warning")
+        return not self.read_only and self.travel.mirror is None
 
     # What every screen can do
 

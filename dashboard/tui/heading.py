@@ -23,6 +23,8 @@ class Mood(Struct, frozen=True, kw_only=True):
     read_only: bool = False
     now: float = 0.0
     """Monotonic seconds."""
+    past: str = ""
+    """`12:01:30, 34 s ago` where the picture is not of now."""
 
 
 def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
@@ -30,13 +32,15 @@ def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
     snapshot = mirror.snapshot
     if snapshot is None:
         return [_banner(mirror, mood) or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
-    first = _spread(_identity(snapshot, width), _right(snapshot, mood), width)
+    first = _spread(_identity(snapshot, width, mood.past), _right(snapshot, mood), width)
     second = _host(snapshot, width)
     return [first, second, _banner(mirror, mood) or _work(snapshot) or _traffic(mirror, snapshot, width)]
 
 
 def silent_for(mirror: Mirror, mood: Mood) -> float | None:
     """Seconds without news, where that is more than the interval explains."""
+    if mood.past:
+        return None
     if mirror.away is not None:
         return mood.now - mirror.away.since
     quiet = mood.now - mirror.received
@@ -55,12 +59,13 @@ def _cells(spans: list[Span]) -> int:
     return sum(cell_len(text) for text, _ in spans)
 
 
-def _identity(snapshot: Snapshot, width: int) -> list[Span]:
+def _identity(snapshot: Snapshot, width: int, past: str) -> list[Span]:
     counts = Counter(worker.phase for pool in snapshot.pools for worker in pool.workers)
     wanted = sum(pool.desired for pool in snapshot.pools if not pool.stopped)
     serving = sum(pool.ready for pool in snapshot.pools)
     ok = phase("ready")
     spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
+    spans += past_chip(past)
     spans += [(f"  {ok.glyph} ", ok.token if serving >= wanted else "warn"), (f"{serving}/{wanted}", "strong")]
     spans.append((" serving", "text"))
     pieces = [(f"  {look.glyph} {counts[word]} {look.word}", look.token) for word, look in _others(counts)]
@@ -77,6 +82,10 @@ def _identity(snapshot: Snapshot, width: int) -> list[Span]:
         if _cells([*spans, piece]) <= width:
             spans.append(piece)
     return spans
+
+
+def past_chip(past: str) -> list[Span]:
+    return [("  ", "text"), (f" REPLAY {past} ", "chip-warn")] if past else []
 
 
 def _others(counts: Counter[str]) -> list[tuple[str, Look]]:

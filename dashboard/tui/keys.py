@@ -28,7 +28,8 @@ class Key(NamedTuple):
         return self.shown or self.keys.split(",")[0]
 
 
-MOVE, FIND, ACT, SEE, REST = "Move", "Find", "Operate", "Look closer", "Screen"
+MOVE, FIND, ACT, SEE, TIME, REST = "Move", "Find", "Operate", "Look closer", "Time", "Screen"
+TIME_ACTIONS = ("step", "now", "faster")
 
 MAIN_KEYS: tuple[Key, ...] = (
     Key("question_mark,f1,h", "help", "Help", "all keys, on one page", REST, rank=0, shown="?"),
@@ -77,12 +78,32 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("A", "change('abort')", "Abort rollout", "turn the pool's rollout back", ACT, "workers", True),
     Key("colon,ctrl+p", "palette", "Command", "every verb, with completion", REST, rank=11, shown=":"),
     Key("c", "copy", "Copy", "copy the row's name (OSC 52)", REST),
-    Key("p", "pause", "Pause", "hold the picture still; the cluster goes on", REST, rank=27),
+    Key("left_square_bracket", "app.step(-1)", "Back", "one picture back in time, for the whole screen", TIME,
+        shown="["),
+    Key("right_square_bracket", "app.step(1)", "On", "one picture on", TIME, shown="]"),
+    Key("left_curly_bracket", "app.step(0,-60)", "Minute back", "a minute back", TIME, shown="{"),
+    Key("right_curly_bracket", "app.step(0,60)", "Minute on", "a minute on", TIME, shown="}"),
+    Key("grave_accent", "app.now", "Now", "back to what is now", TIME, shown="`"),
+    Key("left_parenthesis", "app.faster(-1)", "Slower", "play the past more slowly (p plays and holds)", TIME,
+        shown="("),
+    Key("right_parenthesis", "app.faster(1)", "Faster", "play the past faster", TIME, shown=")"),
+    Key("p", "pause", "Pause", "hold the picture still; in the past: play, or hold", REST, rank=27),
     Key("t", "theme", "Theme", "the next theme", REST),
     Key("q,ctrl+c", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=4),
 )  # fmt: skip
 
-GROUPS = (MOVE, FIND, SEE, ACT, REST)
+GROUPS = (MOVE, FIND, SEE, ACT, TIME, REST)
+_OFFERED = {"app.step(-1)": 5, "app.step(1)": 6, "app.step(0,-60)": 7, "app.step(0,60)": 8, "app.faster(1)": 10}
+REPLAY_KEYS = tuple(
+    key._replace(keys="p,space", label="Play", help="play the recording, or hold", rank=3, shown="p")
+    if key.action == "pause"
+    else key._replace(help="the last picture")
+    if key.action == "app.now"
+    else key._replace(rank=_OFFERED.get(key.action, key.rank))
+    for key in MAIN_KEYS
+    if not key.changes and key.action != "mark"
+)
+"""Of a recording: nothing can be changed or marked, and time is what is operated."""
 
 
 def allowed(keys: tuple[Key, ...], read_only: bool) -> tuple[Key, ...]:

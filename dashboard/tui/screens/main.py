@@ -13,7 +13,7 @@ from dashboard.tui.commands import Local
 from dashboard.tui.facts import backend_pane, event_line, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
-from dashboard.tui.keys import MAIN_KEYS, Where, allowed, applying
+from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
 from dashboard.tui.screens.details import BackendScreen, WorkerScreen
 from dashboard.tui.screens.events import EventsScreen
 from dashboard.tui.screens.finding import Finding
@@ -49,7 +49,7 @@ class Pane(Container):
 
 
 class MainScreen(Finding, Operating):
-    KEYS = MAIN_KEYS
+    KEYS: ClassVar[tuple[Key, ...]] = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
 
     def __init__(self, top: "TopApp") -> None:
@@ -165,7 +165,8 @@ class MainScreen(Finding, Operating):
             self.details.set_lines(backend_pane(backend, width, height))
         elif (worker := self.worker_table.current) is not None:
             pane.say(worker.worker.id)
-            self.tail.aim(worker.worker.id if height > 5 else None)
+            past = self.top.travel.mirror is not None  # its log would be that of now
+            self.tail.aim(worker.worker.id if height > 5 and not past else None)
             self.details.set_lines(worker_pane(worker, width, height, self.tail.lines))
         else:
             pane.say("Details")
@@ -300,6 +301,8 @@ class MainScreen(Finding, Operating):
     # The screen itself
 
     def action_pause(self) -> None:
+        if self.top.travel.mirror is not None:
+            return self.top.travel.play()
         self.top.paused = not self.top.paused
         self.show_mirror(self.top.mirror)
 
@@ -341,3 +344,10 @@ class ReadOnlyScreen(MainScreen, inherit_bindings=False):
     """With --read-only there are no keys that change anything."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(allowed(MAIN_KEYS, True))
+
+
+class ReplayScreen(MainScreen, inherit_bindings=False):
+    """A recording is looked at, and played."""
+
+    KEYS = REPLAY_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(REPLAY_KEYS)

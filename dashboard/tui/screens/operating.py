@@ -41,7 +41,8 @@ class Operating(Screen[None]):
     # Keys
 
     def action_change(self, what: str) -> None:
-        self.propose(self._intent(what))
+        if self.top.only_now():
+            self.propose(self._intent(what))
 
     def _intent(self, what: str) -> Intent | Refusal:
         mirror = self.top.mirror
@@ -71,6 +72,8 @@ class Operating(Screen[None]):
                 return intents.steer(mirror, pool, what)
 
     def action_scale(self, change: int) -> None:
+        if not self.top.only_now():
+            return
         pool = self.chosen_pool()
         if pool is None:
             self.top.say("choose a worker first: its pool is scaled", "warning")
@@ -107,7 +110,8 @@ class Operating(Screen[None]):
     def _typed(self, answer: Any) -> None:
         match answer:
             case Intent():
-                self.propose(answer)
+                if self.top.only_now():
+                    self.propose(answer)
             case Local():
                 self.do_locally(answer)
             case _:

@@ -57,8 +57,8 @@ class OperationsScreen(Page):
         return [row for row in rows if self.operation in (None, row.id)]
 
     def action_steer(self, action: str) -> None:
-        if self.top.read_only:
-            return self.top.say("this screen is read-only", "warning")
+        if not self.top.only_now():
+            return
         mirror = self.top.mirror
         running = [row for row in self._rows(mirror.snapshot) if row.phase == "running" and row.pool]
         pool = next((pool for row in running if (pool := mirror.pool(row.pool or "")) and pool.rollout), None)

@@ -9,8 +9,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
 from dashboard.mirror import Mirror
+from dashboard.tui.heading import past_chip
 from dashboard.tui.ink import Line
-from dashboard.tui.keys import Key
+from dashboard.tui.keys import MAIN_KEYS, TIME, Key
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.pager import Pager
@@ -28,6 +29,7 @@ PAGE_KEYS: tuple[Key, ...] = (
     Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Page", rank=4, shown="PgUp"),
     Key("home,g", "move(-1000000)", "Top", "the first line", "Page", rank=5, shown="g"),
     Key("end,G", "move(1000000)", "End", "the last line", "Page", rank=6, shown="G"),
+    *(key._replace(rank=90) for key in MAIN_KEYS if key.group == TIME),
 )
 
 
@@ -73,7 +75,7 @@ class Page(Screen[None]):
 
     def show_mirror(self, mirror: Mirror) -> None:
         if self.is_mounted and self.body.size.width:
-            self.heading.set_lines((self.title_line(mirror),))
+            self.heading.set_lines(((*self.title_line(mirror), *past_chip(self.top.mood.past)),))
             self.body.set_lines(self.text(mirror, self.body.size.width))
 
     def action_dismiss_page(self) -> None:

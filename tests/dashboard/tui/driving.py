@@ -13,6 +13,8 @@ from dashboard.tui.screens.main import MainScreen
 from tests.dashboard.tui.simulated import Simulated
 
 _NAMES = {" ": "space", "=": "equals_sign", "+": "plus", ".": "full_stop", ":": "colon", ">": "greater_than_sign"}
+_NAMES |= {"[": "left_square_bracket", "]": "right_square_bracket", "`": "grave_accent", "/": "slash"}
+_NAMES |= {"{": "left_curly_bracket", "}": "right_curly_bracket", "(": "left_parenthesis", ")": "right_parenthesis"}
 _CHARACTERS = {name: character for character, name in _NAMES.items()}
 
 

@@ -73,6 +73,8 @@ class Simulated:
         self.refusal: Refused | None = None
         self.reachable = True
         self.second = 0
+        self.kept: list[Snapshot] = []
+        """What an engine would remember: every picture that a test has let come."""
         self._next_serial = 1
         self._news: asyncio.Queue[Snapshot | Away] = asyncio.Queue()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -95,6 +97,12 @@ class Simulated:
             yield event
         while True:
             yield await self._events.get()
+
+    async def past_times(self) -> list[str]:
+        return [picture.time for picture in self.kept]
+
+    async def past(self, at: str, count: int) -> list[Snapshot]:
+        return [picture for picture in self.kept if picture.time <= at][-count:]
 
     async def ask(
         self, method: str, path: str, body: dict[str, object] | None = None, dry_run: bool = False
@@ -139,7 +147,8 @@ class Simulated:
     def step(self, seconds: int = 1) -> None:
         """Time goes on and a new picture comes."""
         self.second += seconds
-        self._news.put_nowait(self.picture())
+        self.kept.append(self.picture())
+        self._news.put_nowait(self.kept[-1])
 
     def leave(self, why: str = "nobody listens on /tmp/x.sock") -> None:
         self._news.put_nowait(Away(since=time.monotonic() - 4, why=why))
