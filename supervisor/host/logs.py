@@ -185,6 +185,8 @@ def last_lines(path: str, n: int = 5, longest: int = 500, start: int = 0) -> tup
     `start`: where the worker's own output begins in the live file; what stands before it is another's. A file that
     is shorter by now was rotated since: then the last lines are its own all the same.
     """
+    if _silent(path, start):
+        return ()
     found = tail(path, n * 3)
     if start:
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
@@ -194,6 +196,14 @@ def last_lines(path: str, n: int = 5, longest: int = 500, start: int = 0) -> tup
                 found = file.read(_MOST_OWN).split(b"\n")
     told = (clean_bytes(line.strip(b"\0\r"), longest) for line in found)
     return tuple(line for line in told if line.strip())[-n:]
+
+
+def _silent(path: str, start: int) -> bool:
+    """Whether nothing was written since `start`: one look instead of a lock, a read and a look for older files."""
+    try:
+        return os.stat(path).st_size == start and (start > 0 or not os.path.exists(f"{path}.1"))
+    except OSError:
+        return False
 
 
 def _rotated(path: str) -> Iterator[str]:

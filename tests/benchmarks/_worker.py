@@ -61,7 +61,9 @@ def arrivals() -> Iterator[Arrivals]:
         sys.exit("no C compiler is here, and the workers of this benchmark are a C program")
     with tempfile.TemporaryDirectory(prefix="clusterctl-bench-") as place:
         program = f"{place}/worker"
-        subprocess.run([compiler, "-O2", "-o", program, str(Path(__file__).with_name("worker.c"))], check=True)
+        # Without libraries to load, its main begins when its exec is done.
+        command = [compiler, "-O2", "-static", "-o", program, str(Path(__file__).with_name("worker.c"))]
+        subprocess.run(command, check=True)
         heard = Arrivals(program, f"{place}/arrivals")
         try:
             yield heard
