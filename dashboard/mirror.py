@@ -13,6 +13,8 @@ from supervisor.model.snapshot import BackendRow, PoolRow, ProxyRow, Snapshot, U
 LONGEST = 120
 """Readings kept for each graph."""
 EVENTS = 500
+TURNS = 20
+"""Changes of health or rotation kept for each backend."""
 
 Series = array  # of C floats; nan where a reading was unknown
 _NONE: "Series[float]" = array("f")
@@ -25,6 +27,27 @@ class History(NamedTuple):
 
 
 _EMPTY = History()
+
+
+class Served(NamedTuple):
+    """History of one backend."""
+
+    rate: "Series[float]" = _NONE
+    errors: "Series[float]" = _NONE
+    response: "Series[float]" = _NONE
+    """Milliseconds."""
+
+
+_UNSEEN = Served()
+
+
+class Turn(NamedTuple):
+    """A backend's health or rotation as it was first seen at a time, with the proxy's own word for it."""
+
+    time: str
+    health: Health
+    rotation: Rotation
+    reason: str | None
 
 
 class WorkerView(NamedTuple):
@@ -47,7 +70,9 @@ class BackendView(NamedTuple):
     upstream: UpstreamRow
     proxy: ProxyRow
     worker: WorkerRow | None
-    history: History
+    history: Served
+    turns: tuple[Turn, ...] = ()
+    """Oldest first; the last one holds now."""
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -140,10 +165,22 @@ def _backends(before: dict[str, BackendView], snapshot: Snapshot) -> dict[str, B
             for backend in upstream.backends:
                 key = path + backend.name
                 known = before.get(key)
-                rates = _longer(known.history.rate if known else _NONE, backend.requests_per_second)
-                history = History(_NONE, _NONE, rates)
-                backends[key] = BackendView(key, backend, upstream, proxy, fillers.get(key), history)
+                rate, errors, response = known.history if known else _UNSEEN
+                history = Served(
+                    _longer(rate, backend.requests_per_second),
+                    _longer(errors, backend.errors_per_second),
+                    _longer(response, backend.response_ms),
+                )
+                turns = _turns(known.turns if known else (), backend, proxy.seen or snapshot.time)
+                backends[key] = BackendView(key, backend, upstream, proxy, fillers.get(key), history, turns)
     return backends
+
+
+def _turns(turns: tuple[Turn, ...], backend: BackendRow, time: str) -> tuple[Turn, ...]:
+    last = turns[-1] if turns else None
+    if last is not None and last.health is backend.health and last.rotation is backend.rotation:
+        return turns
+    return (*turns[-(TURNS - 1) :], Turn(time, backend.health, backend.rotation, backend.health_reason))
 
 
 def _totals(total: History, snapshot: Snapshot) -> History:

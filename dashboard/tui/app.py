@@ -69,6 +69,8 @@ class TopApp(App[int]):
         happened = recorded.happened_until if recorded else self._happened
         self.travel = Travel(source, self.show_all, self.say, happened, recorded is not None)
         self.paused = False
+        self.suspended = False
+        """The terminal is lent to a pager."""
         self.operator = Operator(source, self.say)
         self._streams: list[asyncio.Task[None]] = []
         self._gathering = False
@@ -117,7 +119,10 @@ class TopApp(App[int]):
         def leave() -> None:
             loop.call_soon_threadsafe(self.exit, 128 + signal.SIGHUP)
 
-        hangup.watch(lambda: getattr(self._driver, "_writer_thread", None), leave, self.ended)
+        def writer() -> object:
+            return None if self.suspended else getattr(self._driver, "_writer_thread", None)
+
+        hangup.watch(writer, leave, self.ended)
 
     async def on_unmount(self) -> None:
         for stream in self._streams:

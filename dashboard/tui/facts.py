@@ -1,14 +1,17 @@
-"""Everything about one worker or one backend as lines: the pane beside the tables, and the page of its own."""
+"""Pieces of panes and pages as lines: heads, graphs, facts, events; and the panes beside the tables."""
 
 from collections.abc import Sequence
 
-from dashboard.mirror import LONGEST, BackendView, Mirror, Series, WorkerView
-from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import UNKNOWN, ago, clock, count, duration, number, size
-from dashboard.tui.states import HEALTH, LEVELS, ROTATION, SLOTS, phase
+from rich.cells import cell_len
+
+from dashboard.mirror import LONGEST, BackendView, Series, WorkerView
+from dashboard.tui.ink import Line, Span, fit
+from dashboard.tui.say import UNKNOWN, clock, count, duration, number, size
+from dashboard.tui.states import HEALTH, LEVELS, ROTATION, phase
 from dashboard.tui.widgets.graph import area, nice_top
 from dashboard.tui.worker_columns import why
 from supervisor.model.events import Event
+from supervisor.model.text import clean
 
 MEGA = 1024.0 * 1024
 
@@ -58,8 +61,8 @@ def worker_graphs(view: WorkerView, width: int, tall: int) -> list[Line]:
     worker, history = view.worker, view.history
     memory = history.memory
     top = nice_top([one / MEGA for one in memory], 1.0) * MEGA
-    lines = _graph("CPU", number(worker.cpu_percent), "%", history.cpu, 100.0, width, tall, "graph")
-    lines += _graph(
+    lines = graph_lines("CPU", number(worker.cpu_percent), "%", history.cpu, 100.0, width, tall, "graph")
+    lines += graph_lines(
         "REQ/S",
         number(worker.requests_per_second),
         "",
@@ -69,11 +72,11 @@ def worker_graphs(view: WorkerView, width: int, tall: int) -> list[Line]:
         tall,
         "graph2",
     )
-    lines += _graph("MEM", size(worker.rss_bytes), "", memory, top, width, tall, "graph", size(top))
+    lines += graph_lines("MEM", size(worker.rss_bytes), "", memory, top, width, tall, "graph", size(top))
     return lines
 
 
-def _graph(
+def graph_lines(
     title: str,
     value: str,
     unit: str,
@@ -96,43 +99,25 @@ def _graph(
     return lines
 
 
-def worker_page(mirror: Mirror, view: WorkerView, width: int) -> list[Line]:
-    """All that is known of one worker."""
-    worker = view.worker
-    facts: list[tuple[str, str]] = [
-        ("pool", f"{view.pool.name}  generation {worker.generation} (wanted {view.pool.generation})"),
-        ("address", worker.address or UNKNOWN),
-        ("started", f"{clock(worker.started)}  up {duration(worker.uptime_seconds)}"),
-        ("cpu", f"{number(worker.cpu_percent)} % of one core"),
-        ("memory", size(worker.rss_bytes)),
-        (
-            "open files",
-            f"{count(worker.fds)}   threads {count(worker.threads)}   processes {count(worker.processes)}",
-        ),
-        ("requests", f"{number(worker.requests_per_second)}/s, says {worker.requests_source or 'nobody'}"),
-        ("reading", ago(worker.sampled_seconds_ago)),
-        ("restarts", str(worker.restarts)),
-    ]
-    lines = [*worker_head(view), (), *(_fact(*fact) for fact in facts), ()]
-    if worker.last_exit is not None:
-        end = worker.last_exit
-        lines.append((("last exit  ", "dim"), (f"{clock(end.time)}  {end.why}", "warn")))
-        lines += [(("           │ ", "dim"), (line, "text")) for line in end.last_lines]
-        lines.append(())
-    lines += worker_graphs(view, width, 4)
-    lines += [(), *history(mirror.events, (worker.id, worker.backend or worker.id))]
-    return lines
-
-
 def backend_pane(view: BackendView, width: int, height: int) -> list[Line]:
     lines = backend_head(view)
-    tall = max(2, min(5, height - len(lines)))
-    backend = view.backend
-    lines += _graph(
-        "REQ/S", number(backend.requests_per_second), "", view.history.rate,
-        nice_top(view.history.rate, 10.0), width, tall, "graph2",
-    )  # fmt: skip
-    return lines[:height]
+    left = height - len(lines)
+    graphs = 3 if left >= 9 else 2 if left >= 4 else 1
+    tall = max(2, min(5, left // graphs))
+    return [*lines, *backend_graphs(view, width, tall)[: graphs * tall]][:height]
+
+
+def backend_graphs(view: BackendView, width: int, tall: int) -> list[Line]:
+    backend, seen = view.backend, view.history
+    wanted = (
+        ("REQ/S", backend.requests_per_second, seen.rate, 10.0, "graph2"),
+        ("ERR/S", backend.errors_per_second, seen.errors, 1.0, "down"),
+        ("MS", backend.response_ms, seen.response, 10.0, "graph"),
+    )
+    lines: list[Line] = []
+    for title, value, series, least, token in wanted:
+        lines += graph_lines(title, number(value), "", series, nice_top(series, least), width, tall, token)
+    return lines
 
 
 def backend_head(view: BackendView) -> list[Line]:
@@ -154,54 +139,77 @@ def backend_head(view: BackendView) -> list[Line]:
     return lines
 
 
-def backend_page(mirror: Mirror, view: BackendView, width: int) -> list[Line]:
-    """All that the proxy tells of one backend."""
-    backend = view.backend
-    asked = backend.asked_rotation.value if backend.asked_rotation else "nothing"
-    facts: list[tuple[str, str]] = [
-        ("proxy", f"{view.proxy.name}  {view.proxy.kind} {view.proxy.version or ''}"),
-        ("can do", ", ".join(view.proxy.capabilities) or "nothing"),
-        ("upstream", f"{view.upstream.name}  balance {view.upstream.balance or UNKNOWN}"),
-        ("asked", asked),
-        ("in flight", f"{count(backend.in_flight)}   queued {count(backend.queued)}"),
-        ("requests", f"{number(backend.requests_per_second)}/s, {count(backend.requests_total)} in all"),
-        ("errors", f"{number(backend.errors_per_second)}/s"),
-        ("response", f"{number(backend.response_ms)} ms"),
-        ("reading", ago(view.proxy.seen_seconds_ago)),
-    ]
-    lines = [*backend_head(view), (), *(_fact(*fact) for fact in facts), ()]
-    lines += _graph("REQ/S", number(backend.requests_per_second), "", view.history.rate, 10.0, width, 4, "graph2")
-    lines += [(), *history(mirror.events, (view.key, view.worker.id if view.worker else view.key))]
-    if backend.counters:
-        lines += [(), (("every counter of the proxy", "title"),)]
-        lines += [((f"  {name:<22}", "dim"), (value, "text")) for name, value in sorted(backend.counters.items())]
-    return lines
-
-
-def history(events: Sequence[Event], subjects: tuple[str, ...]) -> list[Line]:
+def history(events: Sequence[Event], subjects: Sequence[str], most: int = 30) -> list[Line]:
     """What happened to it, newest first."""
-    found = [event for event in reversed(events) if event.subject in subjects][:30]
-    return [
-        (("what happened", "title"),),
-        *([event_line(event) for event in found] or [(("  nothing yet", "dim"),)]),
-    ]
+    found = [event for event in reversed(events) if event.subject in subjects][:most]
+    return section("what happened", [event_line(event) for event in found] or [(("  nothing yet", "dim"),)])
+
+
+SUBJECT = 12
+"""Cells for what an event is about; a longer name takes what it needs."""
 
 
 def event_line(event: Event) -> Line:
+    """Time, level, what it is about, and the sentence: in columns, so that a subject is found by eye."""
     look = LEVELS[event.level]
+    quiet = look.token == "text"
     spans: list[Span] = [(f" {clock(event.time)} ", "dim"), (f"{look.glyph} ", look.token)]
-    if event.subject and event.subject not in event.text:
-        spans.append((f"{event.subject}: ", look.token if look.token != "text" else "strong"))
+    spans.append((f"{event.subject or 'cluster':<{SUBJECT}} ", "strong" if quiet else look.token))
     spans.append((event.text, look.token))
-    if event.actor:
+    # An operation's steps all carry who asked for it; it is said where that is asked, and only there.
+    if event.actor and event.kind.startswith("operation") and event.actor not in event.text:
         spans.append((f"  ({event.actor})", "dim"))
     return tuple(spans)
 
 
-def rollout_cells(slots: Sequence[str]) -> Line:
-    """One cell a slot, filling as they are replaced."""
-    return tuple((SLOTS.get(word, SLOTS["old"]).glyph + " ", SLOTS.get(word, SLOTS["old"]).token) for word in slots)
+def fact(name: str, value: str, token: str = "text") -> Line:
+    return (f"{name:<11}", "dim"), (value, token)
 
 
-def _fact(name: str, value: str) -> Line:
-    return (f"{name:<11}", "dim"), (value, "text")
+def section(title: str, lines: Sequence[Line]) -> list[Line]:
+    return [((title, "title"),), *lines, ()]
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], width: int, gap: int = 3) -> list[Line]:
+    """Two blocks in two columns of the same width, each line cut at its column's end."""
+    each = (width - gap) // 2
+    lines: list[Line] = []
+    for at in range(max(len(left), len(right))):
+        one = left[at] if at < len(left) else ()
+        other = right[at] if at < len(right) else ()
+        lines.append((*padded(one, each + gap, gap), *padded(other, each, 0)))
+    return lines
+
+
+def padded(line: Line, width: int, gap: int = 1) -> list[Span]:
+    """A line of exactly `width` cells, the last `gap` of them empty."""
+    room = width - gap
+    spans: list[Span] = []
+    for text, token in line:
+        text, cells = fit(text, room)
+        spans.append((text, token))
+        room -= cells
+    return [*spans, (" " * (room + gap), "text")]
+
+
+def folded(line: Line, width: int, indent: int) -> list[Line]:
+    """A line as often broken as it needs; what goes on is indented. Breaks at spaces where there are any."""
+    lines: list[Line] = []
+    row: list[Span] = []
+    room = width
+    for text, token in line:
+        text = clean(text)
+        while text:
+            part, cells = fit(text, room)
+            if len(part) < len(text) and (space := part.rfind(" ")) > 0:
+                part = part[: space + 1]
+                cells = cell_len(part)
+            if not part and not row:
+                return [*lines, line]  # not even one cell
+            row.append((part, token))
+            room -= cells
+            text = text[len(part) :]
+            if text:
+                lines.append(tuple(row))
+                row, room = [(" " * indent, "text")], max(1, width - indent)
+    return [*lines, tuple(row)]

@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import BindingType
 
 from dashboard.mirror import Mirror
-from dashboard.tui import intents
-from dashboard.tui.facts import rollout_cells
 from dashboard.tui.heading import progress
 from dashboard.tui.ink import Line
-from dashboard.tui.intents import Refusal
 from dashboard.tui.keys import Key
+from dashboard.tui.rollout_page import rollout_cells
 from dashboard.tui.say import clock, duration, seconds_between
 from dashboard.tui.screens.page import PAGE_KEYS, Page, bindings
+from dashboard.tui.screens.rollouts import STEERING, steer
 from supervisor.model.snapshot import OperationRow, PoolRow, Snapshot
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
-STEERING: tuple[Key, ...] = (
-    Key("p", "steer('pause')", "Pause", "hold the rollout after this slot", "Page", changes=True, rank=1),
-    Key("r", "steer('resume')", "Resume", "go on", "Page", changes=True, rank=2),
-    Key("a", "steer('abort')", "Abort", "turn the rollout back", "Page", changes=True, rank=3),
-)
 _QUIET = tuple(key._replace(rank=key.rank + 5 if key.rank else 0) for key in PAGE_KEYS)
 
 
@@ -57,15 +51,9 @@ class OperationsScreen(Page):
         return [row for row in rows if self.operation in (None, row.id)]
 
     def action_steer(self, action: str) -> None:
-        if not self.top.only_now():
-            return
-        mirror = self.top.mirror
-        running = [row for row in self._rows(mirror.snapshot) if row.phase == "running" and row.pool]
-        pool = next((pool for row in running if (pool := mirror.pool(row.pool or "")) and pool.rollout), None)
-        intent = intents.steer(mirror, pool, action) if pool else Refusal("no rollout is under way here")
-        if isinstance(intent, Refusal):
-            return self.top.say(intent.why, "warning")
-        self.run_worker(self.top.operator.perform(intent))
+        rows = [row for row in self._rows(self.top.mirror.snapshot) if row.phase == "running" and row.pool]
+        pools = [row.pool for row in rows if (pool := self.top.mirror.pool(row.pool or "")) and pool.rollout]
+        steer(self, self.top, pools[0] if pools else None, action)
 
 
 def operation_lines(row: OperationRow, snapshot: Snapshot, pool: PoolRow | None) -> list[Line]:
@@ -77,16 +65,9 @@ def operation_lines(row: OperationRow, snapshot: Snapshot, pool: PoolRow | None)
     ]
     rollout = pool.rollout if pool else None
     if rollout is not None and rollout.operation == row.id:
-        lines.append((("  ", "text"), *rollout_cells(rollout.slots)))
         waiting = f"{rollout.phase}, waiting for {rollout.waiting_for}" if rollout.waiting_for else rollout.phase
-        lines.append(
-            (
-                (
-                    f"  generation {rollout.from_generation} → {rollout.to_generation}, {waiting}",
-                    "text",
-                ),
-            )
-        )
+        said = f"  generation {rollout.from_generation} → {rollout.to_generation}, {waiting}"
+        lines += [*rollout_cells(rollout.slots), ((said, "text"),)]
     for time, sentence in row.steps:
         lines.append(((f"  {clock(time)}  ", "dim"), (sentence, "text")))
     if row.why:

@@ -11,7 +11,9 @@ from textual.screen import ModalScreen, Screen
 from dashboard.mirror import Mirror
 from dashboard.tui.heading import past_chip
 from dashboard.tui.ink import Line
-from dashboard.tui.keys import MAIN_KEYS, TIME, Key
+from dashboard.tui.keys import MAIN_KEYS, TIME, Key, allowed
+from dashboard.tui.paging import copy, page_out, plain
+from dashboard.tui.say import plural
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.pager import Pager
@@ -29,8 +31,14 @@ PAGE_KEYS: tuple[Key, ...] = (
     Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Page", rank=4, shown="PgUp"),
     Key("home,g", "move(-1000000)", "Top", "the first line", "Page", rank=5, shown="g"),
     Key("end,G", "move(1000000)", "End", "the last line", "Page", rank=6, shown="G"),
+    Key("o", "pager", "Pager", "this text in $PAGER", "Page", rank=20),
+    Key("c", "copy", "Copy", "copy this text (OSC 52)", "Page", rank=21),
     *(key._replace(rank=90) for key in MAIN_KEYS if key.group == TIME),
 )
+
+
+CHANGING = frozenset({"change", "scale", "steer"})
+"""Actions that change the cluster."""
 
 
 def bindings(keys: Sequence[Key]) -> list[BindingType]:
@@ -67,7 +75,7 @@ class Page(Screen[None]):
 
     def on_mount(self) -> None:
         self.body.focus()
-        self.foot.set_keys(sorted(self.KEYS, key=lambda key: key.rank))
+        self.foot.set_keys(sorted(allowed(self.KEYS, self.top.read_only), key=lambda key: key.rank))
         self.call_after_refresh(self.show_mirror, self.top.mirror)
 
     def on_resize(self) -> None:
@@ -77,6 +85,17 @@ class Page(Screen[None]):
         if self.is_mounted and self.body.size.width:
             self.heading.set_lines(((*self.title_line(mirror), *past_chip(self.top.mood.past)),))
             self.body.set_lines(self.text(mirror, self.body.size.width))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """With --read-only, what changes something is no key here."""
+        return not (self.top.read_only and action in CHANGING)
+
+    def action_pager(self) -> None:
+        page_out(self.top, plain(self.body.lines))
+
+    def action_copy(self) -> None:
+        lines = plain(self.body.lines)
+        copy(self.top, lines, plural(len(lines), "line"))
 
     def action_dismiss_page(self) -> None:
         self.dismiss(None)

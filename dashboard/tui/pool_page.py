@@ -1,0 +1,115 @@
+"""The page of one pool as lines: how it serves, its slots, what it costs, its spec, what happened to it."""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
+from dashboard.tui.facts import beside, fact, graph_lines, history, section
+from dashboard.tui.ink import Line, Span
+from dashboard.tui.say import UNKNOWN, number, plural, size
+from dashboard.tui.states import phase
+from dashboard.tui.widgets.graph import nice_top
+from dashboard.tui.worker_page import BESIDE, Detail, started_by
+from supervisor.model.snapshot import PoolRow, UpstreamRow
+
+MEGA = 1024.0 * 1024
+
+
+def pool_page(mirror: Mirror, pool: PoolRow, width: int, detail: Detail) -> list[Line]:
+    views = [view for view in mirror.workers.values() if view.pool.name == pool.name]
+    lines = [*pool_head(pool), ()]
+    wide = width >= BESIDE
+    each = (width - 3) // 2 if wide else width
+    facts = [*pool_facts(mirror, pool, views), (), *started_by(detail, each)]
+    graphs = pool_graphs(pool, views, each, 5 if wide else 3)
+    lines += section(f"slots, {plural(len(pool.workers), 'row')}", slot_cells(pool, width))
+    lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
+    names = {pool.name, *(view.worker.id for view in views)}
+    return [*lines, (), *history(mirror.events, tuple(names))]
+
+
+def pool_head(pool: PoolRow) -> list[Line]:
+    enough = pool.ready >= pool.desired
+    look = phase("stopped" if pool.stopped else "ready" if enough else "backing-off")
+    word = "stopped" if pool.stopped else f"{pool.ready} of {plural(pool.desired, 'worker')} serve"
+    lines: list[Line] = [((f"{look.glyph} {word}", look.token), (f"  generation {pool.generation}", "text"))]
+    if pool.why:
+        lines.append(((f"why {pool.why}", "warn"),))
+    if pool.rollout is not None:
+        rollout = pool.rollout
+        lines.append(
+            (
+                (f"⟳ rollout {rollout.phase}: {rollout.replaced} of {rollout.total} replaced", "start"),
+                ("  V: its page", "dim"),
+            )
+        )
+    elif pool.last_rollout:
+        lines.append((("last rollout ", "dim"), (pool.last_rollout, "text")))
+    return [*lines, *(((f"▲ {warning}", "warn"),) for warning in pool.warnings)]
+
+
+def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView]) -> list[Line]:
+    generations = Counter(view.worker.generation for view in views if view.worker.pid is not None)
+    said = ", ".join(f"{count} of generation {number}" for number, count in sorted(generations.items()))
+    deaths = sum(view.worker.restarts for view in views)
+    lines = [
+        fact("workers", said or "none runs"),
+        fact("cpu", f"{number(pool.cpu_percent)} % of one core, all together"),
+        fact("memory", f"{size(pool.rss_bytes)}, all together"),
+        fact("requests", f"{number(pool.requests_per_second)}/s"),
+        fact("restarts", str(deaths), "warn" if deaths else "text"),
+        fact("operation", pool.operation or "none under way"),
+    ]
+    for path, upstream in upstreams(mirror, pool):
+        well = sum(serves(backend) for backend in upstream.backends)
+        lines.append(
+            fact("upstream", f"{path}: {well} of {plural(len(upstream.backends), 'backend')} serve, "
+                             f"balance {upstream.balance or UNKNOWN}")
+        )  # fmt: skip
+    return lines
+
+
+def upstreams(mirror: Mirror, pool: PoolRow) -> Iterable[tuple[str, UpstreamRow]]:
+    for proxy in mirror.snapshot.proxies if mirror.snapshot else ():
+        for upstream in proxy.upstreams:
+            if upstream.pool == pool.name:
+                yield f"{proxy.name}/{upstream.name}", upstream
+
+
+def slot_cells(pool: PoolRow, width: int) -> list[Line]:
+    """One cell a row of the pool, and how many there are of each kind."""
+    looks = [phase(worker.phase) for worker in pool.workers]
+    each = max(1, (width - 2) // 2)
+    lines: list[Line] = []
+    for start in range(0, len(looks), each):
+        lines.append((("  ", "text"), *((look.glyph + " ", look.token) for look in looks[start : start + each])))
+    kinds = Counter(looks)
+    legend: list[Span] = [("  ", "text")]
+    for look, many in kinds.items():
+        legend.append((f"{look.glyph} {many} {look.word}   ", look.token))
+    return [*lines, tuple(legend)] if lines else [(("  none", "dim"),)]
+
+
+def pool_graphs(pool: PoolRow, views: Sequence[WorkerView], width: int, tall: int) -> list[Line]:
+    cpu = summed(views, lambda history: history.cpu)
+    rate = summed(views, lambda history: history.rate)
+    memory = summed(views, lambda history: history.memory)
+    top = nice_top([one / MEGA for one in memory], 1.0) * MEGA
+    lines = graph_lines("CPU", number(pool.cpu_percent), "%", cpu, nice_top(cpu, 100.0), width, tall, "graph")
+    rates = nice_top(rate, 10.0)
+    lines += graph_lines("REQ/S", number(pool.requests_per_second), "", rate, rates, width, tall, "graph2")
+    return [*lines, *graph_lines("MEM", size(pool.rss_bytes), "", memory, top, width, tall, "graph", size(top))]
+
+
+def summed(views: Sequence[WorkerView], pick: "Callable[[History], Series[float]]") -> "Series[float]":
+    """Over all workers, reading by reading from the newest back; a worker counts while it was there."""
+    totals = [0.0] * LONGEST
+    longest = 0
+    for view in views:
+        series = pick(view.history)
+        longest = max(longest, len(series))
+        for at, value in enumerate(series, LONGEST - len(series)):
+            if value == value:
+                totals[at] += value
+    return array("f", totals[LONGEST - longest :])
