@@ -83,7 +83,7 @@ def shared(
     any_ready = any(worker.phase is Phase.READY for worker in workers)
     rotation = asked.get(address, Rotation.READY) if any_ready else Rotation.MAINT
     check = pool.revision(pool.complete).ready.http
-    member = Member(address=address, name=pool.name, rotation=rotation, check_http=check)
+    member = Member(address=address, name=pool.name, rotation=rotation, check_http=check, shared=True)
     return Want(upstream=upstream, members=(member,))
 
 

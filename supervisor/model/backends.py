@@ -63,6 +63,8 @@ class Member(Struct, frozen=True, kw_only=True):
     rotation: Rotation = Rotation.READY
     check_http: str | None = None
     """Path for the proxy's own check of a backend that we add; None: TCP."""
+    shared: bool = False
+    """Several workers accept at this address: one may close its connections while the backend stays."""
 
 
 class Want(Struct, frozen=True, kw_only=True):

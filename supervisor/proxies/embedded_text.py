@@ -145,6 +145,10 @@ def _backend(spec: ProxySpec, want: Want) -> list[str]:
         lines.append("    hash-type consistent")  # servers come and go at run time only with a dynamic algorithm
     if spec.cookie is not None:
         lines.append(f"    cookie {_checked('cookie', spec.cookie, _COOKIE)} insert indirect nocache")
+    if any(member.shared for member in want.members):
+        # A worker that leaves closes its idle connections; the proxy, which cannot be told which those are, would
+        # lose a request that it sends on one in that moment. Here a new connection costs next to nothing.
+        lines.append("    option http-server-close")
     path = spec.check.http or next((m.check_http for m in want.members if m.check_http), None)
     if path is not None:
         lines.append(f"    option httpchk GET {_checked('check.http', path, _URL_PATH)}")
