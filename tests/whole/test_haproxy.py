@@ -84,7 +84,7 @@ def test_a_frozen_proxy_is_said_and_does_not_hold_up_supervision(attached: tuple
         assert seen["proxies"][0]["why"]
         assert seen["proxies"][0]["seen_seconds_ago"] > 0
         made.must("status")
-            os.kill(before[0]["pid"], signal.SIGKILL)
+        os.kill(before[0]["pid"], signal.SIGKILL)
         made.until_pool(lambda p: p["workers"][0]["pid"] not in (None, before[0]["pid"]), "supervision goes on", 5)
     finally:
         lb.signal(signal.SIGCONT)
