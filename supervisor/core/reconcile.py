@@ -33,15 +33,17 @@ class Picture(Struct, frozen=True):
     now: float
     stopping: bool = False
     """The whole cluster is going down."""
+    grouped: dict[int, list[Worker]] = {}
+    """The workers by slot, once somebody has asked for it."""
 
     def of_slot(self, number: int) -> list[Worker]:
-        return [worker for worker in self.workers if worker.slot == number]
+        return self.by_slot().get(number, [])
 
     def by_slot(self) -> dict[int, list[Worker]]:
-        found: dict[int, list[Worker]] = {}
-        for worker in self.workers:
-            found.setdefault(worker.slot, []).append(worker)
-        return found
+        if not self.grouped:
+            for worker in self.workers:
+                self.grouped.setdefault(worker.slot, []).append(worker)
+        return self.grouped
 
     def serves(self, worker: Worker) -> bool:
         return serves(worker, self.pool.spec, self.views.get(worker.serial))

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from supervisor.core.reconcile import Picture
 from supervisor.core.rotation import View
+from supervisor.engine.known_rows import KnownRows
 from supervisor.engine.rates import Rates
 from supervisor.model.backends import Backend, Capability, Upstream, Want
 from supervisor.model.operations import Operation
@@ -85,6 +86,8 @@ class Ledger:
     """Slot -> what its replacement waits for; pool -> what its rollout waits for."""
     stopping: bool = False
     revision: int = 0
+    rows: KnownRows = field(default_factory=KnownRows)
+    """Of the picture before."""
 
     def workers_of(self, pool: str) -> list[Worker]:
         return [worker for worker in self.workers.values() if worker.pool == pool]

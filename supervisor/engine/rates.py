@@ -19,13 +19,17 @@ class Rates:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], deque[Reading]] = {}
+        self._known: dict[tuple[str, str], tuple[float | None, float | None]] = {}
+        """Rates that were asked for since the last reading."""
 
     def restart(self) -> None:
         """All counters began again: nothing before is comparable."""
         self._kept.clear()
+        self._known.clear()
 
     def add(self, key: tuple[str, str], reading: Reading) -> None:
         kept = self._kept.setdefault(key, deque())
+        self._known.pop(key, None)
         if kept and fell(kept[-1], reading):
             kept.clear()
         kept.append(reading)
@@ -35,9 +39,16 @@ class Rates:
     def retain(self, keys: set[tuple[str, str]]) -> None:
         for key in self._kept.keys() - keys:
             del self._kept[key]
+            self._known.pop(key, None)
 
     def of(self, key: tuple[str, str]) -> tuple[float | None, float | None]:
         """Requests and errors per second; None until two readings can be compared."""
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._rates(key)
+        return known
+
+    def _rates(self, key: tuple[str, str]) -> tuple[float | None, float | None]:
         kept = self._kept.get(key)
         if not kept or len(kept) < 2:
             return None, None

@@ -2,11 +2,13 @@
 
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.intake import plural
+from supervisor.engine.known_rows import KnownBackend, KnownWorker
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.operations import Operation
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Phase, Rotation
 from supervisor.model.pools import Pool
+from supervisor.model.readings import Sample
 from supervisor.model.snapshot import (
     BackendRow,
     ExitRow,
@@ -18,6 +20,7 @@ from supervisor.model.snapshot import (
     UpstreamRow,
     WorkerRow,
 )
+from supervisor.model.spec import TrafficSpec
 from supervisor.model.workers import End, Slot, Worker
 
 
@@ -53,15 +56,55 @@ def exit_row(end: End) -> ExitRow:
     )
 
 
-def worker_row(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | None, now: float) -> WorkerRow:
-    slot = ledger.slot(worker.pool, worker.slot)
-    sample = ledger.samples.get(worker.serial)
-    traffic = pool.spec.traffic
-    rate, path = None, None
-    if traffic and backend:
-        path = f"{traffic.proxy}/{traffic.upstream}/{backend.name}"
-        if pool.spec.listen is None:
-            rate = ledger.proxies[traffic.proxy].rates.of((traffic.upstream, backend.name))[0]
+def worker_rows(
+    ledger: Ledger, pool: Pool, workers: list[Worker], upstream: Upstream | None, now: float
+) -> list[WorkerRow]:
+    """A row for each of these, in their order. Nearly all are as they were but for a few numbers."""
+    spec, traffic = pool.spec, pool.spec.traffic
+    state = ledger.proxies.get(traffic.proxy) if traffic else None
+    calm = not ledger.waits and (state is None or state.reachable)
+    backends = {b.address: b for b in upstream.backends} if upstream else {}
+    slots, samples, known_rows = ledger.slots.get(pool.name, {}), ledger.samples, ledger.rows.workers
+    rows: list[WorkerRow] = []
+    for worker in workers:
+        backend = backends.get(worker.address or "")
+        name, rate = None, None
+        if state is not None and traffic is not None and backend is not None:
+            name = backend.name
+            if spec.listen is None:
+                rate = round_or_none(state.rates.of((traffic.upstream, name))[0], 2)
+        known, sample = known_rows.get(worker.serial), samples.get(worker.serial)
+        if (
+            calm
+            and sample is not None
+            and known is not None
+            and known.worker is worker
+            and known.slot is slots.get(worker.slot)
+            and known.spec is spec
+            and known.backend == name
+        ):
+            rows.append(known.with_numbers(sample, rate, traffic.proxy if traffic else None, now))
+            continue
+        slot = ledger.slot(worker.pool, worker.slot)
+        row = worker_row(
+            worker, slot, sample, traffic, rate, backend, worker_why(ledger, pool, worker, backend), now
+        )
+        rows.append(row)
+        if row.why is None:
+            known_rows[worker.serial] = KnownWorker(worker, slot, spec, name, row)
+    return rows
+
+
+def worker_row(
+    worker: Worker,
+    slot: Slot,
+    sample: Sample | None,
+    traffic: TrafficSpec | None,
+    rate: float | None,
+    backend: Backend | None,
+    why: str | None,
+    now: float,
+) -> WorkerRow:
     return WorkerRow(
         id=worker.slot_name,
         serial=worker.serial,
@@ -78,10 +121,10 @@ def worker_row(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
         fds=sample.fds if sample else None,
         threads=sample.threads if sample else None,
         processes=sample.processes if sample else None,
-        requests_per_second=round_or_none(rate, 2),
+        requests_per_second=rate,
         requests_source=traffic.proxy if traffic and rate is not None else None,
-        backend=path,
-        why=worker_why(ledger, pool, worker, backend),
+        backend=f"{traffic.proxy}/{traffic.upstream}/{backend.name}" if traffic and backend else None,
+        why=why,
         sampled_seconds_ago=round(now - sample.at, 1) if sample else None,
     )
 
@@ -168,16 +211,13 @@ def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
     workers = ledger.workers_of(pool.name)
     workers.sort(key=lambda worker: (worker.slot, worker.serial))
     upstream = ledger.upstream_of(pool)
-    backends = {b.address: b for b in upstream.backends} if upstream else {}
-    rows = [worker_row(ledger, pool, w, backends.get(w.address or ""), now) for w in workers]
+    rows = worker_rows(ledger, pool, workers, upstream, now)
     filled = {worker.slot for worker in workers}
     slots = ledger.slots.get(pool.name, {})
-    rows += [
-        slot_row(slot, pool, now, ledger.stopping)
-        for n, slot in slots.items()
-        if n < pool.desired and n not in filled
-    ]
-    rows.sort(key=lambda row: (int(row.id.rpartition(".")[2]), row.serial or 0))
+    vacant = [n for n in slots if n < pool.desired and n not in filled]
+    if vacant:
+        rows += [slot_row(slots[n], pool, now, ledger.stopping) for n in vacant]
+        rows.sort(key=lambda row: (int(row.id.rpartition(".")[2]), row.serial or 0))
     holder = next((o for o in ledger.operations.values() if o.running and o.pool == pool.name), None)
     return PoolRow(
         name=pool.name,
@@ -236,8 +276,11 @@ def rollout_row(ledger: Ledger, pool: Pool) -> RolloutRow | None:
         return None
     slots = ledger.slots.get(pool.name, {})
     words: list[str] = []
+    by_slot: dict[int, list[Worker]] = {}
+    for worker in ledger.workers_of(pool.name):
+        by_slot.setdefault(worker.slot, []).append(worker)
     for number in range(pool.desired):
-        workers = [w for w in ledger.workers_of(pool.name) if w.slot == number]
+        workers = by_slot.get(number, [])
         slot = slots.get(number)
         new = [w for w in workers if w.generation == rollout.to_generation]
         if slot is None or slot.generation != rollout.to_generation:
@@ -289,34 +332,46 @@ def upstream_row(ledger: Ledger, state: ProxyState, upstream: Upstream) -> Upstr
         for p in ledger.pools.values()
         if p.spec.traffic and (p.spec.traffic.proxy, p.spec.traffic.upstream) == (proxy, upstream.name)
     ]
-    rows: list[BackendRow] = []
+    before = ledger.rows.backends.get((proxy, upstream.name), {})
+    after: list[KnownBackend] = []
     for backend in upstream.backends:
-        requests, errors = state.rates.of((upstream.name, backend.name))
-        rows.append(
-            BackendRow(
-                name=backend.name,
-                address=backend.address,
-                worker=owners.get(backend.address),
-                health=backend.health,
-                health_reason=backend.health_reason,
-                rotation=backend.rotation,
-                weight=backend.weight,
-                in_flight=backend.in_flight,
-                queued=backend.queued,
-                requests_total=backend.requests_total,
-                requests_per_second=round_or_none(requests, 2),
-                errors_per_second=round_or_none(errors, 2),
-                response_ms=backend.response_ms,
-                asked_rotation=ledger.asked.get((proxy, upstream.name, backend.address)),
-                counters=backend.counters,
-            )
-        )
+        rates = state.rates.of((upstream.name, backend.name))
+        requests, errors = round_or_none(rates[0], 2), round_or_none(rates[1], 2)
+        owner = owners.get(backend.address)
+        asked = ledger.asked.get((proxy, upstream.name, backend.address)) if ledger.asked else None
+        known = before.get(backend.name)
+        if known is None or not known.same(backend, owner, requests, errors, asked):
+            known = KnownBackend(backend, backend_row(backend, owner, requests, errors, asked))
+        after.append(known)
+    ledger.rows.backends[proxy, upstream.name] = {known.backend.name: known for known in after}
     return UpstreamRow(
         name=upstream.name,
         balance=upstream.balance,
-        backends=tuple(rows),
+        backends=tuple(known.row for known in after),
         pool=pools[0] if pools else None,
         queued=upstream.queued,
+    )
+
+
+def backend_row(
+    backend: Backend, owner: str | None, requests: float | None, errors: float | None, asked: Rotation | None
+) -> BackendRow:
+    return BackendRow(
+        name=backend.name,
+        address=backend.address,
+        worker=owner,
+        health=backend.health,
+        health_reason=backend.health_reason,
+        rotation=backend.rotation,
+        weight=backend.weight,
+        in_flight=backend.in_flight,
+        queued=backend.queued,
+        requests_total=backend.requests_total,
+        requests_per_second=requests,
+        errors_per_second=errors,
+        response_ms=backend.response_ms,
+        asked_rotation=asked,
+        counters=backend.counters,
     )
 
 
