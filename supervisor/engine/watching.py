@@ -18,6 +18,7 @@ from supervisor.host.sampling import OwnUsage, Sampler
 from supervisor.model.errors import ProxyError
 from supervisor.model.facts import Measured, ProbeMissed, ProbePassed, ProxyLost, ProxySeen, UpstreamSeen
 from supervisor.model.phases import Phase
+from supervisor.model.readings import Sample
 from supervisor.model.spec import AliveSpec, PoolSpec, Question, ReadySpec
 from supervisor.model.workers import Worker
 from supervisor.proxies.contract import Proxy
@@ -36,17 +37,25 @@ async def watch_proxy(
     name = state.spec.name
     while True:
         begun = time.monotonic()
+        answers = False
         try:
             async with asyncio.timeout(state.spec.timeout):
                 observation = await proxy.observe()
             tell(
                 ProxySeen(proxy=name, observation=observation, capabilities=proxy.capabilities, settle=proxy.settle)
             )
+            answers = True
         except ProxyError as error:
             tell(ProxyLost(proxy=name, why=str(error)))
         except TimeoutError:
             tell(ProxyLost(proxy=name, why=f"no complete answer within {state.spec.timeout:g} s"))
-        await pause_until(begun + state.spec.every, name, state, proxy, tell, urgent, nudge)
+        until = begun + state.spec.every
+        if answers:
+            await pause_until(until, name, state, proxy, tell, urgent, nudge)
+        else:
+            # Not by asking the ledger, which has not heard of it yet: a refused connection takes no time at all,
+            # and trying again at once would let nobody else run.
+            await asyncio.sleep(max(QUICK, until - time.monotonic()))
 
 
 async def pause_until(
@@ -75,6 +84,7 @@ async def pause_until(
                 async with asyncio.timeout(state.spec.timeout):
                     seen = await proxy.look(upstream)
             except (ProxyError, TimeoutError):
+                await asyncio.sleep(QUICK)
                 return  # the full reading that follows says what is wrong
             tell(UpstreamSeen(proxy=name, upstream=seen, asked=asked, answered=time.monotonic()))
         await asyncio.sleep(min(QUICK, max(0.0, until - time.monotonic())))
