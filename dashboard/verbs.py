@@ -90,6 +90,10 @@ VERBS = (
             _flag("--read-only", action="store_true", help="without the keys that change something"),
             _flag("--theme", metavar="NAME", help="colours of the screen"),
             _flag("--ascii", action="store_true", help="no characters outside ASCII of our own"),
+            _flag("--filter", metavar="WORDS", help="show matching rows, as `/` does: text !text state:failed cpu>80"),
+            _flag("--sort", metavar="COLUMN", help="order of the workers: worker, cpu, memory, rate, uptime …"),
+            _flag("--no-color", action="store_true", help="no colours, as NO_COLOR=1"),
+            _flag("--no-mouse", action="store_true", help="leave the mouse to the terminal"),
         ),
         "clusterctl top --batch -n 2 --interval 5",
     ),
@@ -202,6 +206,31 @@ VERBS = (
         "dashboard.checking:check",
         (_flag("file", nargs="?", metavar="FILE", help="else as for the other verbs"), JSON),
         "clusterctl check shop.toml",
+    ),
+    Verb(
+        "doctor",
+        "what could go wrong though nothing has yet; exit 1 if there is something",
+        "dashboard.doctor:doctor",
+        (_flag("pool", nargs="?", metavar="POOL", help="one pool alone"), JSON),
+        "clusterctl doctor web",
+    ),
+    Verb(
+        "upgrade",
+        "the engine that is installed now takes over; workers and proxies go on",
+        "dashboard.upgrading:upgrade",
+        (),
+        "clusterctl upgrade",
+        changes=True,
+    ),
+    Verb(
+        "unit",
+        "print a systemd unit for the cluster",
+        "dashboard.unit:unit",
+        (
+            _flag("--user", action="store_true", help="for `systemctl --user`"),
+            _flag("--stop", metavar="UNIT", help="for the unit's own ExecStop: down, but not over a restart"),
+        ),
+        "clusterctl unit -c shop.toml > /etc/systemd/system/shop.service",
     ),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -99,7 +100,7 @@ async def run(config: str, state_dir: str) -> int:
     running = Running(engine, link, read_config)
     held = await link.held()
     begun = settle(engine, held, told)
-    resume(engine.ledger, again)
+    resume(engine.desk, again)
     if not again:
         first_config(running, read_config())
     elif engine.ledger.workers:
@@ -126,6 +127,10 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     api = asyncio.create_task(serve(door, listener))
     api.add_done_callback(lambda task: engine.finish("the API ended"))
     running.keep("history", lambda: keep(door.kept, door.snapshot))
+    # What is here stays; and rows of a thousand workers are no reason to look for garbage again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     link.up()
     why = "a fault"
     try:

@@ -20,6 +20,7 @@ from supervisor.model.requests import (
     Start,
     Steer,
     Stop,
+    Upgrade,
 )
 
 Endpoint = Callable[[Http], Awaitable[Response]]
@@ -87,6 +88,11 @@ async def backend(http: Http, who: str) -> AnyRequest:
 async def reload(http: Http, who: str) -> AnyRequest:
     body = await read_body(http, bodies.Plain)
     return Reload(actor=who, yes=body.yes)
+
+
+async def upgrade(http: Http, who: str) -> AnyRequest:
+    body = await read_body(http, bodies.Succession)
+    return Upgrade(python=body.python, actor=who, yes=body.yes)
 
 
 async def shutdown(http: Http, who: str) -> AnyRequest:

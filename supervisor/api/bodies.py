@@ -54,7 +54,21 @@ class Ending(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_workers: bool = False
 
 
-BODIES: tuple[type[Plain], ...] = (Plain, PoolChange, WorkerChange, BackendChange, RolloutChange, Ending)
+class Succession(Plain, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The interpreter that is to run the engine, if not the one that does."""
+
+    python: Annotated[str, Meta(pattern="^/", max_length=4096)] | None = None
+
+
+BODIES: tuple[type[Plain], ...] = (
+    Plain,
+    PoolChange,
+    WorkerChange,
+    BackendChange,
+    RolloutChange,
+    Ending,
+    Succession,
+)
 
 _B = TypeVar("_B", bound=Plain)
 

@@ -39,6 +39,9 @@ class Door(Protocol):
     def plan(self, request: AnyRequest) -> Sequence[str]:
         """The steps that `submit` would lead to, in sentences. Changes nothing."""
 
+    def findings(self, pool: str | None) -> Sequence[object]:
+        """What could go wrong, as records for JSON; of one pool, or of all. Raises Unknown."""
+
     def operation(self, id: str) -> OperationRow:
         """Raises Unknown."""
 

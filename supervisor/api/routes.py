@@ -1,5 +1,6 @@
 """Every route of the API, as a table over the door."""
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,7 +36,9 @@ def application(door: Door) -> Starlette:
         Route("/v1/workers/{target}/log", _log(door), methods=["GET"]),
         # A proxy may call a backend what it likes, a slash included.
         Route("/v1/backends/{proxy}/{upstream}/{backend:path}", change(door, asking.backend), methods=["PATCH"]),
+        Route("/v1/doctor", _doctor(door), methods=["GET"]),
         Route("/v1/reload", change(door, asking.reload), methods=["POST"]),
+        Route("/v1/upgrade", change(door, asking.upgrade), methods=["POST"]),
         Route("/v1/shutdown", change(door, asking.shutdown), methods=["POST"]),
         Route("/metrics", _metrics(door), methods=["GET"]),
     ]
@@ -54,13 +57,19 @@ def application(door: Door) -> Starlette:
 
 
 def _snapshot(door: Door) -> Endpoint:
+    encoded: tuple[Snapshot | None, bytes] = (None, b"")
+
     async def get(request: Request) -> Response:
         known_questions(request)
         snapshot = door.snapshot()
         etag = f'"{snapshot.revision}"'
         if etag in _etags(request):
             return Response(status_code=304, headers={"ETag": etag})
-        return json(snapshot, headers={"ETag": etag, "Cache-Control": "no-cache"})
+        nonlocal encoded
+        if encoded[0] is not snapshot:
+            encoded = (snapshot, msgspec.json.encode(snapshot))
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        return Response(encoded[1], headers=headers, media_type="application/json")
 
     return get
 
@@ -128,6 +137,14 @@ def _worker(door: Door) -> Endpoint:
     async def get(request: Request) -> Response:
         known_questions(request)
         return json(door.worker_detail(request.path_params["worker"]))
+
+    return get
+
+
+def _doctor(door: Door) -> Endpoint:
+    async def get(request: Request) -> Response:
+        known_questions(request, "pool")
+        return json({"findings": door.findings(request.query_params.get("pool"))})
 
     return get
 

@@ -9,7 +9,7 @@ from supervisor.core.rotation import quiet
 from supervisor.model.backends import Backend
 from supervisor.model.operations import Operation
 from supervisor.model.phases import Health, Rotation
-from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop
+from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop, Upgrade
 from supervisor.model.workers import Slot
 
 
@@ -35,7 +35,7 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
             if picture.pool.rollout is not None:
                 return rolling(picture)
             return settled(picture, f"{picture.pool.name} is as configured")
-        case Rotate() | Shutdown():
+        case Rotate() | Shutdown() | Upgrade():
             return Judgement("under way")
         case _:
             assert_never(request)

@@ -22,6 +22,7 @@ from supervisor.model.requests import (
     Start,
     Steer,
     Stop,
+    Upgrade,
 )
 from supervisor.model.spec import PoolSpec
 
@@ -30,7 +31,7 @@ def ask(desk: Desk, request: AnyRequest, now: float, wall: float) -> Operation:
     """Take a request: the operation that it became, ended at once where all was so already. Raises BadRequest."""
     ledger = desk.ledger
     check(ledger, request)
-    if isinstance(request, Shutdown | Reload):
+    if isinstance(request, Shutdown | Reload | Upgrade):
         raise BadRequest(f"{type(request).__name__} is not a change of a pool")
     number = ledger.counters.operation + 1
     ledger.counters = replace(ledger.counters, operation=number)
@@ -65,6 +66,8 @@ def verb(request: AnyRequest) -> str:
             return f"rollout {request.action} {request.pool}"
         case Reload():
             return "reload"
+        case Upgrade():
+            return "upgrade"
         case Shutdown():
             return "down --keep-workers" if request.keep_workers else "down"
         case _:
@@ -85,7 +88,7 @@ def change(desk: Desk, operation: Operation, request: AnyRequest, now: float, wa
             return steer(desk, operation, request, now, wall)
         case Rotate():
             return rotate(ledger, request)
-        case Reload() | Shutdown():
+        case Reload() | Shutdown() | Upgrade():
             return None
         case _:
             assert_never(request)

@@ -9,6 +9,7 @@ import msgspec
 
 from supervisor.engine.asking import ask
 from supervisor.engine.desk import rfc3339
+from supervisor.engine.doctoring import examine
 from supervisor.engine.history import History
 from supervisor.engine.ledger import PROXY_POOL
 from supervisor.engine.loop import Engine
@@ -20,7 +21,7 @@ from supervisor.host.following import follow as follow_files
 from supervisor.host.logs import tail
 from supervisor.model.errors import Unknown
 from supervisor.model.events import Event
-from supervisor.model.requests import AnyRequest, Reload, Shutdown
+from supervisor.model.requests import AnyRequest, Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import EngineRow, OperationRow, Snapshot
 from supervisor.model.text import clean_bytes
 
@@ -46,6 +47,7 @@ class EngineDoor:
         if self._cached is not None and self._cached.revision == ledger.revision:
             return self._cached
         now = time.monotonic()
+        ledger.rows.retain(ledger.workers, ledger.proxies)
         operations = [operation_row(operation) for operation in ledger.operations.values()]
         running = [row for row in operations if row.ended is None]
         ended = [row for row in operations if row.ended is not None]
@@ -114,6 +116,8 @@ class EngineDoor:
             return self._running.reload(request)
         if isinstance(request, Shutdown):
             return self._running.shut_down(request)
+        if isinstance(request, Upgrade):
+            return self._running.upgrade(request)
         operation = ask(self._engine.desk, request, time.monotonic(), time.time())
         self._engine.ledger.revision += 1
         self._engine.touch(*([operation.pool] if operation.pool else []))
@@ -125,6 +129,11 @@ class EngineDoor:
         if isinstance(request, Reload):
             return self._running.dry_reload()
         return plan(self._engine.ledger, request)
+
+    def findings(self, pool: str | None) -> Sequence[object]:
+        if pool is not None:
+            target_pool(self._engine.ledger, pool)
+        return examine(self._engine.ledger, pool)
 
     def operation(self, id: str) -> OperationRow:
         operation = self._engine.ledger.operations.get(id)

@@ -9,7 +9,7 @@ from supervisor.engine.refusing import find_backend
 from supervisor.model.errors import BadRequest
 from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.phases import Phase
-from supervisor.model.requests import Reload, Restart, Rotate, Shutdown
+from supervisor.model.requests import Reload, Restart, Rotate, Shutdown, Upgrade
 
 
 def judge_all(desk: Desk, now: float) -> bool:
@@ -39,6 +39,8 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
         return rotated(request, backend)
     if isinstance(request, Reload):
         return reload_verdict(ledger, operation, now)
+    if isinstance(request, Upgrade):
+        return Judgement(operation.progress)
     if isinstance(request, Shutdown):
         left = sum(1 for w in ledger.workers.values() if not w.pool.startswith(PROXY_POOL))
         return Judgement(f"{left} workers still leaving" if left else "the proxies are leaving")

@@ -6,7 +6,18 @@ from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import check, find_backend, in_rotation, target_pool, wanted_count
 from supervisor.model.phases import Phase, Rotation
 from supervisor.model.pools import Pool
-from supervisor.model.requests import AnyRequest, Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop
+from supervisor.model.requests import (
+    AnyRequest,
+    Reload,
+    Restart,
+    Rotate,
+    Scale,
+    Shutdown,
+    Start,
+    Steer,
+    Stop,
+    Upgrade,
+)
 from supervisor.model.workers import Worker
 
 
@@ -37,6 +48,11 @@ def plan(ledger: Ledger, request: AnyRequest) -> tuple[str, ...]:
             if request.action == "undo":
                 return rollout_steps(ledger, pool, pool.previous or 0)
             return (f"{request.action} the rollout of {request.pool}",)
+        case Upgrade():
+            return (
+                "the installed engine proves that it can read the configuration and the state",
+                "this engine ends, the keeper starts the installed one; workers and proxies go on",
+            )
         case Shutdown():
             if request.keep_workers:
                 return (

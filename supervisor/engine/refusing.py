@@ -18,6 +18,7 @@ from supervisor.model.requests import (
     Start,
     Steer,
     Stop,
+    Upgrade,
 )
 from supervisor.model.spec import PoolSpec
 
@@ -40,7 +41,7 @@ def pool_of(ledger: Ledger, request: AnyRequest) -> Pool | None:
             return target_pool(ledger, request.target)[0]
         case Rotate() if "/" not in request.target:
             return target_pool(ledger, request.target)[0]
-        case Rotate() | Reload() | Shutdown():
+        case Rotate() | Reload() | Shutdown() | Upgrade():
             return None
         case _:
             assert_never(request)
@@ -78,7 +79,7 @@ def check(ledger: Ledger, request: AnyRequest) -> None:
             check_steer(pool_named(ledger, request.pool), ledger, request)
         case Rotate():
             check_rotate(ledger, request)
-        case Reload() | Shutdown():
+        case Reload() | Shutdown() | Upgrade():
             pass
         case _:
             assert_never(request)

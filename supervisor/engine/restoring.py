@@ -1,5 +1,7 @@
 """The ledger after a restart: what the journal says, held against what the keeper holds."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -15,7 +17,7 @@ from supervisor.model.launch import Held, Spawned
 from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool
-from supervisor.model.requests import Shutdown
+from supervisor.model.requests import Shutdown, Upgrade
 from supervisor.model.spec import ClusterSpec
 from supervisor.model.workers import Slot, Worker
 
@@ -170,18 +172,19 @@ def take_in(desk: Desk, one: Held) -> bool:
     return True
 
 
-def resume(ledger: Ledger, again: bool) -> None:
+def resume(desk: Desk, again: bool) -> None:
     """Take up what our predecessor was asked for the cluster as a whole, or close it where it is long over."""
-    for operation in list(ledger.operations.values()):
-        if not operation.running or not isinstance(operation.request, Shutdown):
-            continue
-        if again and not operation.request.keep_workers:
-            ledger.stopping = True
-            continue
-        ended = replace(
-            operation, phase=OperationPhase.DONE, ended_wall=time.time(), progress="the cluster was down"
-        )
-        ledger.operations[operation.id] = ended
+    for operation in [o for o in desk.ledger.operations.values() if o.running]:
+        match operation.request:
+            case Upgrade(python=python) if python in (None, sys.executable):
+                desk.end(operation.id, OperationPhase.DONE, f"the installed engine runs, pid {os.getpid()}")
+            case Upgrade(python=python):
+                why = f"the engine of {python} did not come up; the one before it goes on"
+                desk.end(operation.id, OperationPhase.FAILED, "the engine is the one before", why)
+            case Shutdown(keep_workers=False) if again:
+                desk.ledger.stopping = True
+            case Shutdown():
+                desk.end(operation.id, OperationPhase.DONE, "the cluster was down")
 
 
 def journaled_spec(records: Mapping[str, bytes]) -> ClusterSpec | None:

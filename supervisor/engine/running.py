@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
@@ -13,12 +14,13 @@ from supervisor.engine.embedding import install, prepare, runtime_dir
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.loop import DOWN, UPGRADE, Engine
 from supervisor.engine.performing import Performer
+from supervisor.engine.preflight import CannotTakeOver, trial
 from supervisor.engine.rows import operation_row
 from supervisor.engine.watching import watch_logs, watch_proxy, watch_samples
 from supervisor.host.launching import KeeperLink
 from supervisor.model.errors import Conflict, ProxyError
 from supervisor.model.operations import Operation, OperationPhase
-from supervisor.model.requests import Reload, Shutdown
+from supervisor.model.requests import Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import OperationRow
 from supervisor.model.spec import ClusterSpec, ProxySpec
 from supervisor.proxies import embedded
@@ -171,7 +173,7 @@ class Running:
             if missing and not self.ledger.stopping:
                 await self.align_proxies()
 
-    def begin(self, request: Reload | Shutdown, verb: str) -> Operation:
+    def begin(self, request: Reload | Shutdown | Upgrade, verb: str) -> Operation:
         number = self.ledger.counters.operation + 1
         self.ledger.counters = replace(self.ledger.counters, operation=number)
         operation = Operation(
@@ -234,12 +236,31 @@ class Running:
         self.ledger.revision += 1
         return operation_row(self.ledger.operations[operation.id])
 
-    def step_aside(self, python: str | None) -> None:
-        """End, so that the keeper starts the engine that is installed now, by `python` if one is named."""
+    def upgrade(self, request: Upgrade) -> OperationRow:
+        """Have the installed engine take over, if it proves that it can. Raises Conflict."""
+        if self.ledger.stopping:
+            raise Conflict("the cluster is going down")
+        for operation in self.ledger.operations.values():
+            if operation.running and isinstance(operation.request, Upgrade):
+                raise Conflict(f"{operation.id} is upgrading the engine already")
+        operation = self.begin(request, "upgrade")
+        self.performer.start(self.step_aside(operation.id, request.python))
+        return operation_row(operation)
+
+    async def step_aside(self, operation: str, python: str | None) -> None:
+        """The end of this engine, and of this one alone: the next one ends the operation."""
+        spec = self.ledger.spec
+        try:
+            answer = await trial(python or sys.executable, spec.source or "", spec.state_dir)
+        except CannotTakeOver as error:
+            why = f"{error}; nothing was changed"
+            self.desk.end(operation, OperationPhase.FAILED, "the engine goes on as it was", why)
+            self.engine.touch()
+            return
+        self.desk.say("upgrade", "cluster", f"{answer}; this engine steps aside", operation=operation)
         if python is not None:
             self.link.succeed(python)
-        # The answer to who asked goes out first.
-        asyncio.get_running_loop().call_later(0.1, self.engine.finish, UPGRADE)
+        self.engine.finish(UPGRADE)
 
     async def close(self) -> None:
         for task in self._tasks.values():

@@ -53,4 +53,11 @@ class Shutdown(Request, frozen=True, kw_only=True, tag=True):
     keep_workers: bool = False
 
 
-AnyRequest = Scale | Restart | Stop | Start | Rotate | Steer | Reload | Shutdown
+class Upgrade(Request, frozen=True, kw_only=True, tag=True):
+    """The engine that is installed now takes over from the one that runs."""
+
+    python: str | None = None
+    """Absolute path of the interpreter that is to run it; None: the one that runs it now."""
+
+
+AnyRequest = Scale | Restart | Stop | Start | Rotate | Steer | Reload | Shutdown | Upgrade

@@ -85,6 +85,11 @@ class FakeDoor:
         self._refuse(request)
         return ("start web.2", "add web.2 to lb/web")
 
+    def findings(self, pool: str | None) -> Sequence[object]:
+        if pool not in (None, "web"):
+            raise Unknown(f"no such pool: {pool!r}")
+        return [{"check": "no-stop-handler", "subject": "web.0", "text": "dies at once", "hint": "handle it"}]
+
     def operation(self, id: str) -> OperationRow:
         if id != "op-1":
             raise Unknown(f"no such operation: {id}")

@@ -205,16 +205,16 @@ def down(ledger: Ledger, keep_workers: bool) -> None:
     )
 
 
-def test_going_down_goes_on_after_an_engines_death(ledger: Ledger) -> None:
+def test_going_down_goes_on_after_an_engines_death(desk: Desk, ledger: Ledger) -> None:
     down(ledger, keep_workers=False)
-    resume(ledger, again=True)
+    resume(desk, again=True)
     assert ledger.stopping
     assert ledger.operations["op-1"].running
 
 
 @pytest.mark.parametrize(("again", "keep"), [(False, False), (True, True), (False, True)])
-def test_a_down_of_an_earlier_keeper_is_over(ledger: Ledger, again: bool, keep: bool) -> None:
+def test_a_down_of_an_earlier_keeper_is_over(desk: Desk, ledger: Ledger, again: bool, keep: bool) -> None:
     down(ledger, keep)
-    resume(ledger, again)
+    resume(desk, again)
     assert not ledger.stopping
     assert ledger.operations["op-1"].phase is OperationPhase.DONE
