@@ -14,7 +14,7 @@ Memory is resident memory added up: pages shared between a worker's processes co
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from supervisor.host.families import Families
@@ -23,6 +23,8 @@ from supervisor.model.readings import Sample
 
 # Where counting open files means listing them, each worker's turn comes every so many samples.
 _TURNS = 5
+_PART = 50
+"""Workers sampled in one piece."""
 
 _HERTZ = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -32,6 +34,7 @@ class Reader(Protocol):
     """What reads one round of samples: /proc on Linux, psutil elsewhere."""
 
     def sample(self, pids: Mapping[int, int], now: float) -> dict[int, Sample]: ...
+    def parts(self, pids: Mapping[int, int]) -> Iterator[dict[int, Sample]]: ...
     def forget(self, serial: int) -> None: ...
     def close(self) -> None: ...
 
@@ -49,6 +52,10 @@ class Sampler:
         forgotten, and so is one that comes with another pid.
         """
         return self._reader.sample(pids, time.monotonic() if now is None else now)
+
+    def parts(self, pids: Mapping[int, int]) -> Iterator[dict[int, Sample]]:
+        """The same in pieces of half a millisecond, for a loop that has other things to do in between."""
+        return self._reader.parts(pids)
 
     def forget(self, serial: int) -> None:
         """Drop history and descriptors now; otherwise the next `sample` without this serial does it."""
@@ -105,13 +112,25 @@ class ProcSampler:
         self._turn = 0
 
     def sample(self, pids: Mapping[int, int], now: float) -> dict[int, Sample]:
+        self._begin(pids)
+        return self._some(pids.items(), now)
+
+    def parts(self, pids: Mapping[int, int]) -> Iterator[dict[int, Sample]]:
+        self._begin(pids)
+        every = list(pids.items())
+        for first in range(0, len(every), _PART):
+            yield self._some(every[first : first + _PART], time.monotonic())
+
+    def _begin(self, pids: Mapping[int, int]) -> None:
         self._turn += 1
         for serial in self._past.keys() - pids.keys():
             self.forget(serial)
         if self._families is not None:
             self._families.refresh(all_pids(self._proc), pids.values(), self._stats.once)
+
+    def _some(self, workers: Iterable[tuple[int, int]], now: float) -> dict[int, Sample]:
         samples: dict[int, Sample] = {}
-        for serial, pid in pids.items():
+        for serial, pid in workers:
             if taken := self._one(serial, pid, now):
                 samples[serial] = taken
             else:
