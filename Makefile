@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Programs that the tests run beside ours; .ci/packages installs them where it may. Node is not needed.
-PROGRAMS := haproxy openssl tmux systemd-analyze
+PROGRAMS := haproxy openssl tmux systemd-analyze chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench shots format clean

@@ -4,21 +4,29 @@ import sys
 import time
 from argparse import Namespace
 from collections import deque
+from pathlib import Path
 
 from dashboard.answers import NoAnswer, NobodyThere
 from dashboard.finding import Place, place
 from dashboard.pipe import Pipe
 from dashboard.printing import out, paper_for, screen_possible, tell
+from dashboard.say import size
+from dashboard.verbs import Usage
 
 _EVENTS_SHOWN = 10
 
 
 def top(args: Namespace) -> int:
+    _together(args)
+    if args.replay:
+        return replay(Path(args.replay), args)
     where = place(args.config, args.socket)
     if (code := _there(where)) != 0:
         return code
     if args.batch:
         return frames(where, args.n, args.interval)
+    if args.web:
+        return web(args, ("--socket", str(where.socket)), where.name)
     if not screen_possible():
         tell("not a terminal that can show the screen; plain frames instead (as `top --batch`)")
         return frames(where, args.n, args.interval)
@@ -30,13 +38,68 @@ def screen(socket: str, args: Namespace) -> int:
     from dashboard.link import Link
     from dashboard.tui.app import run
 
-    return run(
-        Link(socket),
-        read_only=args.read_only,
-        interval=max(0.1, args.interval),
-        theme=args.theme,
-        ascii=args.ascii,
-    )
+    recorder, source = None, Link(socket)
+    if args.record:
+        from dashboard.recording import Recorder
+        from dashboard.tee import Tee
+
+        try:
+            recorder = Recorder(Path(args.record), args.record_size << 20)
+        except OSError as error:
+            raise Usage(f"top: {args.record} cannot be recorded to: {error.strerror}") from None
+    try:
+        return run(
+            Tee(source, recorder) if recorder else source,
+            read_only=args.read_only,
+            interval=max(0.1, args.interval),
+            theme=args.theme,
+            ascii=args.ascii,
+        )
+    finally:
+        if recorder:
+            recorder.close()
+            tell(f"recorded: {recorder.path} ({size(recorder.size)}); `clusterctl top --replay {recorder.path}`")
+
+
+def replay(path: Path, args: Namespace) -> int:
+    """A recording on the screen; no cluster is needed."""
+    from dashboard.replaying import NoRecording, Replay
+
+    try:
+        recording = Replay(path)
+    except (OSError, NoRecording) as error:
+        raise Usage(f"top: {error.strerror}: {path}" if isinstance(error, OSError) else f"top: {error}") from None
+    if args.web:
+        recording.close()
+        return web(args, ("--replay", str(path)), path.name)
+    if recording.trouble:
+        tell(f"{path}: {recording.trouble}")
+    if not screen_possible():
+        raise Usage("top --replay needs a terminal that can show the screen")
+    from dashboard.tui.app import run
+
+    return run(recording, theme=args.theme, ascii=args.ascii)
+
+
+def web(args: Namespace, source: tuple[str, str], name: str) -> int:
+    """The same screen in a browser on this machine."""
+    from dashboard.web.opening import serve
+
+    more = ["--interval", str(max(0.1, args.interval)), *(["--read-only"] if args.read_only else [])]
+    more += ["--theme", args.theme] if args.theme else []
+    return serve((*source, *more), args.port, f"clusterctl {name}")
+
+
+def _together(args: Namespace) -> None:
+    """Refuses flags that contradict each other."""
+    apart = (("record", "replay"), ("record", "web"), ("record", "batch"), ("replay", "batch"), ("web", "batch"))
+    for one, other in apart:
+        if getattr(args, one) and getattr(args, other):
+            raise Usage(f"top: --{one} and --{other} do not go together")
+    if not 1 <= args.record_size <= 100_000:
+        raise Usage("top: --record-size is in MiB, 1 or more")
+    if args.port > 65_535:
+        raise Usage("top: --port is a number up to 65535")
 
 
 def frames(where: Place, number: int | None, interval: float) -> int:

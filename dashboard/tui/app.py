@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from dashboard.link import Away
 from dashboard.mirror import Mirror, Missing, apply
+from dashboard.tee import Tee
 from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
 from dashboard.tui.ink import Ink
@@ -99,6 +100,7 @@ class TopApp(App[int]):
             read_only=self.read_only,
             now=time.monotonic(),
             past=self.travel.label(time.time()),
+            recording=self.source.recording if isinstance(self.source, Tee) else "",
         )
 
     # Streams
@@ -106,8 +108,10 @@ class TopApp(App[int]):
     def on_mount(self) -> None:
         self._stream(self._watch())
         self._stream(self._listen())
-        if self.travel.recorded:
+        if isinstance(self.source, Recorded):
             self.travel.step(1)
+            if self.source.trouble:
+                self.say(self.source.trouble, "warning")
         self.set_interval(1.0, self._tick)
         if self._unknown_theme:
             self.set_theme(self._unknown_theme)

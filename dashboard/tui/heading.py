@@ -25,6 +25,7 @@ class Mood(Struct, frozen=True, kw_only=True):
     """Monotonic seconds."""
     past: str = ""
     """`12:01:30, 34 s ago` where the picture is not of now."""
+    recording: str = ""
 
 
 def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
@@ -98,6 +99,8 @@ def _right(snapshot: Snapshot, mood: Mood) -> list[Span]:
     spans: list[Span] = []
     if mood.read_only:
         spans.append((" READ-ONLY ", "chip"))
+    if mood.recording:
+        spans.append((f" {mood.recording} ", "chip-down" if "FAILED" in mood.recording else "chip"))
     if mood.paused:
         spans.append((" PAUSED ", "chip-warn"))
     spans += [_proxy(proxy) for proxy in snapshot.proxies]

@@ -32,5 +32,8 @@ class Source(Protocol):
 class Recorded(Protocol):
     """A source that is over: it has a past, with all its events, and no now."""
 
+    trouble: str
+    """What of it could not be read, as a sentence."""
+
     def happened_until(self, wall: float) -> tuple[Event, ...]:
         """What had happened by then, in wall seconds."""
