@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
@@ -21,6 +22,7 @@ from dashboard.tee import Tee
 from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
 from dashboard.tui.ink import Ink
+from dashboard.tui.keeping import Keeping, place
 from dashboard.tui.keys import TIME_ACTIONS
 from dashboard.tui.operator import Operator, Severity
 from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen, ReplayScreen
@@ -54,13 +56,21 @@ class TopApp(App[int]):
         interval: float = 1.0,
         theme: str | None = None,
         ascii_only: bool = False,
+        filter: str = "",
+        sort: str | None = None,
+        state: Path | None = None,
     ) -> None:
         # Without colour, Textual's own palette would be greys in truecolor: so the terminal's own it is.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         for one in THEMES:
             self.register_theme(one)
-        self.theme = theme if theme in self.available_themes else DEFAULT
+        self.keeping = Keeping(state)
+        self.default_theme = theme if theme in self.available_themes else DEFAULT
+        kept = self.keeping.kept.theme
+        self.theme = kept if not theme and kept in self.available_themes else self.default_theme
         self._unknown_theme = theme if theme and theme != self.theme else None
+        self.asked_filter, self.asked_sort = filter, sort
+        self.set_class(ascii_only, "-ascii")
         self.source = source
         self.read_only = read_only or isinstance(source, Recorded)
         self.interval = interval
@@ -231,6 +241,8 @@ class TopApp(App[int]):
             self.say(f"no theme {name!r}; there are {', '.join(sorted(self.available_themes))}", "warning")
             return
         self.theme = name
+        self.keeping.kept.theme = name
+        self.keeping.write()
         self.say(f"theme {name}")
 
     def on_app_blur(self, event: events.AppBlur) -> None:
@@ -247,15 +259,35 @@ class TopApp(App[int]):
 
 
 def run(
-    link: Source, *, read_only: bool = False, interval: float = 1.0, theme: str | None = None, ascii: bool = False
+    link: Source,
+    *,
+    read_only: bool = False,
+    interval: float = 1.0,
+    theme: str | None = None,
+    ascii: bool = False,
+    filter: str = "",
+    sort: str | None = None,
+    mouse: bool = True,
+    colour: bool = True,
 ) -> int:
     """The screen on one cluster, until the operator leaves it; what `clusterctl top` exits with."""
     plain = ascii or "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
     if theme is None and not plain and os.environ.get("COLORTERM") is None and os.environ.get("TERM") == "linux":
         theme = "ansi-dark"  # the console's 16 colours turn pastels white
-    app = TopApp(link, read_only=read_only, interval=interval, theme=theme, ascii_only=plain)
+    if not colour:
+        os.environ["NO_COLOR"] = "1"  # Textual reads it, and so does a pager that the operator calls
+    app = TopApp(
+        link,
+        read_only=read_only,
+        interval=interval,
+        theme=theme,
+        ascii_only=plain,
+        filter=filter,
+        sort=sort,
+        state=place(),
+    )
     try:
-        result = app.run()
+        result = app.run(mouse=mouse)
     finally:
         app.ended.set()
     return result if isinstance(result, int) else app.return_code or 0

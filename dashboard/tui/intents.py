@@ -35,6 +35,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     """The engine would ask again: going on sends `yes`."""
     stays: bool = False
     """Long enough to be watched on a page of its own."""
+    rolls: str = ""
+    """The pool of which it is a rollout."""
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -249,6 +251,7 @@ def rolling(mirror: Mirror, pool: PoolRow) -> Intent | Refusal:
             ((f"generation {pool.generation} → {pool.generation + 1}; aborts at the first that fails", "dim"),),
         ),
         stays=True,
+        rolls=pool.name,
     )  # fmt: skip
 
 
@@ -269,6 +272,7 @@ def steer(mirror: Mirror, pool: PoolRow, action: str) -> Intent | Refusal:
         ),
         lines=lines,
         stays=action in ("undo", "abort"),
+        rolls=pool.name,
     )  # fmt: skip
 
 

@@ -43,11 +43,15 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("b", "partner", "Pair", "from a worker to its backend, and back", MOVE, rank=13),
     Key("space", "mark", "Mark", "mark a row; a change then goes for all marked", MOVE, rank=30),
     Key("asterisk", "mark_all", "Mark all", "mark all rows shown, or none", MOVE, shown="*"),
-    Key("slash,f4", "filter", "Filter", "show matching rows: text, !text, state:failed, cpu>80", FIND, rank=3,
+    Key("U", "unmark", "Unmark", "take all marks away", MOVE),
+    Key("1", "table('workers')", "Workers", "to the table of workers", MOVE),
+    Key("2", "table('backends')", "Backends", "to the table of backends", MOVE),
+    Key("F", "follow", "Follow", "the cursor stays on its row, or on its line", MOVE),
+    Key("slash,f3,f4", "filter", "Filter", "show matching rows: text, !text, state:failed, cpu>80", FIND, rank=3,
         shown="/"),
     Key("escape", "back", "Back", "clear filter and marks; leave a dialog", FIND, shown="esc"),
-    Key("less_than_sign,comma", "sort(-1)", "Sort", "sort by the column to the left", FIND, shown="<"),
-    Key("greater_than_sign,full_stop", "sort(1)", "Sort", "sort by the column to the right", FIND, rank=20,
+    Key("less_than_sign", "sort(-1)", "Sort", "sort by the column to the left", FIND, shown="<"),
+    Key("greater_than_sign", "sort(1)", "Sort", "sort by the column to the right", FIND, rank=20,
         shown=">"),
     Key("f6", "sort_menu", "Sort", "choose the column to sort by", FIND, shown="F6"),
     Key("I", "invert", "Invert", "turn the order round", FIND),
@@ -58,6 +62,9 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("enter", "details", "Details", "everything about the row", SEE, rank=1, shown="⏎"),
     Key("l", "logs", "Log", "the worker's log: follow, search", SEE, "workers", rank=2),
     Key("L", "logs('pool')", "Pool log", "the log of the whole pool, merged", SEE, "workers"),
+    Key("v", "pool", "Pool", "the page of the pool: spec, slots, totals", SEE, rank=28),
+    Key("V", "rollout", "Rollout", "the page of the pool's rollout: new beside old", SEE, "workers"),
+    Key("i", "inspect", "JSON", "the row as the API gives it", SEE),
     Key("e", "events", "Events", "all events kept", SEE, rank=21),
     Key("o", "operations", "Operations", "operations running and ended, step by step", SEE, rank=22),
     Key("plus,equals_sign", "scale(1)", "Add", "one worker more (asks first)", ACT, "workers", True, rank=5,
@@ -74,8 +81,9 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("x", "change('stop')", "Stop", "take the worker down and keep it down", ACT, "workers", True, rank=24),
     Key("X", "change('stop-pool')", "Stop pool", "take the whole pool down and keep it down", ACT, "workers", True),
     Key("S", "change('start')", "Start", "bring a stopped worker or pool back", ACT, "workers", True, rank=26),
-    Key("z", "change('pause')", "Pause rollout", "hold the pool's rollout, or let it go on", ACT, "workers", True),
+    Key("Z", "change('pause')", "Pause rollout", "hold the pool's rollout, or let it go on", ACT, "workers", True),
     Key("A", "change('abort')", "Abort rollout", "turn the pool's rollout back", ACT, "workers", True),
+    Key("a,f9", "actions", "Actions", "a menu of what can be done with the row now", REST, rank=29, shown="a F9"),
     Key("colon,ctrl+p", "palette", "Command", "every verb, with completion", REST, rank=11, shown=":"),
     Key("c", "copy", "Copy", "copy the row's name (OSC 52)", REST),
     Key("left_square_bracket", "app.step(-1)", "Back", "one picture back in time, for the whole screen", TIME,
@@ -88,8 +96,10 @@ MAIN_KEYS: tuple[Key, ...] = (
         shown="("),
     Key("right_parenthesis", "app.faster(1)", "Faster", "play the past faster", TIME, shown=")"),
     Key("p", "pause", "Pause", "hold the picture still; in the past: play, or hold", REST, rank=27),
+    Key("z", "zoom", "Zoom", "the table alone, or all panes again", REST),
     Key("t", "theme", "Theme", "the next theme", REST),
-    Key("q,ctrl+c", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=4),
+    Key("comma,f2", "settings", "Settings", "theme and columns; they are kept", REST, shown=", F2"),
+    Key("q,ctrl+c,f10", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=4),
 )  # fmt: skip
 
 GROUPS = (MOVE, FIND, SEE, ACT, TIME, REST)
@@ -110,12 +120,21 @@ def allowed(keys: tuple[Key, ...], read_only: bool) -> tuple[Key, ...]:
     return tuple(key for key in keys if not (read_only and key.changes))
 
 
-def applying(keys: tuple[Key, ...], where: Where, capabilities: frozenset[str] | None, selected: bool) -> list[Key]:
-    """Those to offer now, best first. `capabilities` None: the row has no proxy, so nothing can be rotated."""
+def applying(
+    keys: tuple[Key, ...],
+    where: Where,
+    capabilities: frozenset[str] | None,
+    selected: bool,
+    every: bool = False,
+) -> list[Key]:
+    """Those to offer now, best first; with `every` also those that only the help names.
+
+    `capabilities` None: the row has no proxy, so nothing can be rotated.
+    """
     rotating = {"change('drain')", "change('ready')", "change('maint')"}
     offered = []
     for key in keys:
-        if key.rank == 99 or key.where not in ("any", where) or (key.changes and not selected):
+        if (key.rank == 99 and not every) or key.where not in ("any", where) or (key.changes and not selected):
             continue
         if key.action in rotating and capabilities is None:
             continue

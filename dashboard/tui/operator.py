@@ -12,6 +12,8 @@ from supervisor.model.snapshot import OperationRow, Snapshot
 
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]
+NEEDS_YES = "needs_yes"
+"""The code of a refusal that an explicit yes overcomes."""
 AT_ONCE = 8
 """Requests under way at the same time for one intent."""
 
@@ -37,13 +39,18 @@ class Operator:
             steps += answer if isinstance(answer, tuple) else ()
         return tuple(steps)
 
-    async def perform(self, intent: Intent) -> tuple[OperationRow, ...]:
-        """Every request of it; what was refused is said, and the others go on."""
+    async def perform(
+        self, intent: Intent, unsure: list[tuple[Ask, str]] | None = None
+    ) -> tuple[OperationRow, ...]:
+        """Every request of it; what was refused is said, and the others go on.
+
+        What the engine wants an explicit yes for is put into `unsure`, with its reason.
+        """
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(ask: Ask) -> OperationRow | None:
             async with gate:
-                return await self._ask(intent, ask)
+                return await self._ask(intent, ask, unsure)
 
         rows = await asyncio.gather(*(one(ask) for ask in intent.asks))
         return tuple(row for row in rows if row is not None)
@@ -52,10 +59,13 @@ class Operator:
     def _body(intent: Intent, ask: Ask) -> dict[str, object]:
         return ask.body | ({"yes": True} if intent.sure else {})
 
-    async def _ask(self, intent: Intent, ask: Ask) -> OperationRow | None:
+    async def _ask(self, intent: Intent, ask: Ask, unsure: list[tuple[Ask, str]] | None) -> OperationRow | None:
         try:
             row = await self._source.ask(ask.method, ask.path, self._body(intent, ask))
         except Refused as refused:
+            if refused.code == NEEDS_YES and unsure is not None and not intent.sure:
+                unsure.append((ask, refused.detail))
+                return None
             self._say(f"{ask.verb}: refused: {refused.detail}", "error")
             return None
         except NoAnswer as lost:

@@ -29,6 +29,8 @@ def rollout_page(mirror: Mirror, snapshot: Snapshot, pool: PoolRow, operation: O
             lines.append(((f"  why: {operation.why}", "down" if operation.phase == "failed" else "warn"),))
     if pool.rollout is not None:
         lines += [(), *standing(pool.rollout), (), *compared(mirror, pool, pool.rollout)]
+    elif operation is not None and operation.phase == "running":
+        lines += [(), (("the engine is about to begin", "text"),)]
     else:
         said = f"no rollout of {pool.name} is under way; generation {pool.generation} serves"
         lines += [(), ((said, "text"),)]

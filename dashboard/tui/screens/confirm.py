@@ -4,6 +4,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -13,6 +15,7 @@ from dashboard.answers import NoAnswer, Refused
 from dashboard.mirror import Mirror
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.intents import Intent, Refusal
+from dashboard.tui.operator import NEEDS_YES
 from dashboard.tui.screens.page import Dialog
 from supervisor.model.snapshot import PoolRow
 from supervisor.model.text import clean
@@ -51,6 +54,7 @@ class ConfirmScreen(Dialog[Intent | None]):
 
     def on_mount(self) -> None:
         self._since = time.monotonic()
+        self.body.picked = self.picked
         self.query_one("#box").border_title = Content(clean(self.intent.title, 70) or "?")
         self.tell()
         self.ask_plan()
@@ -69,6 +73,11 @@ class ConfirmScreen(Dialog[Intent | None]):
             async with asyncio.timeout(PLAN_WITHIN):
                 steps = await self.top.operator.plan(intent)
         except Refused as refused:
+            if refused.code == NEEDS_YES and not intent.sure:
+                self.intent = replace(intent, sure=True, grave=True)
+                self.lit = False
+                self.query_one("#box").add_class("-grave")
+                return self.ask_plan()
             self._plan = (((f"the engine would refuse: {refused.detail}", "down"),),)
         except (NoAnswer, TimeoutError):
             self._plan = ((("no plan from the engine just now", "dim"),),)
@@ -94,6 +103,16 @@ class ConfirmScreen(Dialog[Intent | None]):
         do: Span = (f" {self.intent.button} ", "button-on" if self.lit else "button")
         hint = "  enter: the lit one   y: yes   esc: no"
         return cancel, ("  ", "text"), do, (hint, "dim")
+
+    def picked(self, line: int, x: int) -> None:
+        """A click presses the button under it."""
+        if line != len(self.body.lines) - 1:
+            return
+        cancel, gap, do = (cell_len(text) for text, _ in self.buttons()[:3])
+        if x < cancel:
+            self.action_answer(False)
+        elif cancel + gap <= x < cancel + gap + do:
+            self.action_answer(True)
 
     def action_switch(self) -> None:
         self.lit = not self.lit

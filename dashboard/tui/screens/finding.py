@@ -28,6 +28,8 @@ class Finding(Screen[None]):
     filter: str = ""
     _filtered: Where = "workers"
     """The table that had the focus before the box."""
+    _recalled: int = 0
+    """Which of the filters kept stands in the box."""
     _ahead: str | None = None
     """Typed between asking for the box and its getting the focus."""
 
@@ -57,6 +59,8 @@ class Finding(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """A letter that was meant for the box and found it not there yet; the box keeps its own to itself."""
+        if event.key in ("up", "down") and isinstance(self.focused, Input):
+            return self._recall(-1 if event.key == "up" else 1)
         if not event.is_printable or not event.character:
             return
         if self._ahead is not None:
@@ -73,6 +77,7 @@ class Finding(Screen[None]):
     def action_filter(self) -> None:
         if not self.query("#filter"):
             self._ahead = ""
+            self._recalled = len(self.top.keeping.kept.filters)
             box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
             box.cursor_blink = False
             self._filtered = self.where
@@ -82,7 +87,16 @@ class Finding(Screen[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         self.set_filter(event.value)
 
+    def _recall(self, step: int) -> None:
+        """Filters of before, as a shell gives its lines."""
+        before = self.top.keeping.kept.filters
+        self._recalled = max(0, min(self._recalled + step, len(before)))
+        if isinstance(self.focused, Input):
+            self.focused.value = before[self._recalled] if self._recalled < len(before) else ""
+            self.focused.cursor_position = len(self.focused.value)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.top.keeping.remember_filter(self.filter)
         self._close_filter()
 
     def set_filter(self, text: str) -> None:

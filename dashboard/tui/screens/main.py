@@ -13,18 +13,23 @@ from dashboard.tui.commands import Local
 from dashboard.tui.facts import backend_pane, event_line, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
-from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
+from dashboard.tui.keys import ACT, MAIN_KEYS, REPLAY_KEYS, SEE, Key, Where, allowed, applying
+from dashboard.tui.screens.choose import ChooseScreen
 from dashboard.tui.screens.details import BackendScreen, WorkerScreen
 from dashboard.tui.screens.events import EventsScreen
 from dashboard.tui.screens.finding import Finding
 from dashboard.tui.screens.help import HelpScreen
+from dashboard.tui.screens.inspect import InspectScreen
 from dashboard.tui.screens.logs import LogScreen
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import bindings
-from dashboard.tui.states import phase
+from dashboard.tui.screens.pools import PoolScreen
+from dashboard.tui.screens.rollouts import RolloutScreen
+from dashboard.tui.screens.settling import Settling
+from dashboard.tui.states import phase, to_ascii
 from dashboard.tui.tail import Tail
 from dashboard.tui.widgets.footer import KeyLine
-from dashboard.tui.widgets.lines import Lines
+from dashboard.tui.widgets.lines import Lines, Painted
 from dashboard.tui.widgets.live_table import LiveTable
 from dashboard.tui.worker_columns import WORKER_COLUMNS, why
 from supervisor.model.snapshot import PoolRow
@@ -37,18 +42,21 @@ if TYPE_CHECKING:
 class Pane(Container):
     """A frame with a title; setting the same title again costs nothing."""
 
-    def __init__(self, *children: Any, title: str, id: str) -> None:
-        super().__init__(*children, id=id, classes="pane")
+    def __init__(self, child: Painted, *, title: str, id: str) -> None:
+        super().__init__(child, id=id, classes="pane")
+        self.ink = child.ink
         self._said = ""
         self.say(title)
 
     def say(self, title: str) -> None:
         if title != self._said:
             self._said = title
-            self.border_title = Content(clean(title, 100))
+            title = clean(title, 100)
+            ink = self.ink
+            self.border_title = Content(to_ascii(title) if ink.ascii_only else title)
 
 
-class MainScreen(Finding, Operating):
+class MainScreen(Finding, Operating, Settling):
     KEYS: ClassVar[tuple[Key, ...]] = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
 
@@ -83,6 +91,10 @@ class MainScreen(Finding, Operating):
     def on_mount(self) -> None:
         self.worker_table.on_cursor = self.moved
         self.backend_table.on_cursor = self.moved
+        self.worker_table.on_open = self.backend_table.on_open = self.action_details
+        self.settle(self.top.asked_sort)
+        if self.top.asked_filter:
+            self.set_filter(self.top.asked_filter)
         self.worker_table.focus()
         self.show_mirror(self.top.mirror)
 
@@ -184,12 +196,16 @@ class MainScreen(Finding, Operating):
         facts = f"  pid {view.worker.pid or '–'}  @{view.worker.generation}  {view.worker.address or ''}  "
         return (f" {view.worker.id} ", "strong"), (look.text(), look.token), (facts, "dim"), (why(view), look.token)
 
-    def _show_keys(self) -> None:
+    def _keys(self, every: bool = False) -> list[Key]:
+        """Those that apply to what is chosen."""
         targets = self.chosen_backends()
         able = [frozenset(target.proxy.capabilities) for target in targets]
         capabilities = frozenset.intersection(*able) if able else None
         row = self.backend_table.current if self.where == "backends" else self.worker_table.current
-        keys = applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None)
+        return applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None, every)
+
+    def _show_keys(self) -> None:
+        keys = self._keys()
         label = "Workers" if self.where == "backends" else "Backends"
         self.foot.set_keys([key._replace(label=label) if key.action == "pane" else key for key in keys])
 
@@ -245,6 +261,22 @@ class MainScreen(Finding, Operating):
         self.show_titles()
         self.moved()
 
+    def action_unmark(self) -> None:
+        self.clear_marks()
+        self.moved()
+
+    def action_follow(self) -> None:
+        table = self.table
+        table.stays = not table.stays
+        self.top.say("the cursor goes with its row" if table.stays else "the cursor stays on its line")
+
+    def action_table(self, where: Where) -> None:
+        self.focus_table(where)
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoom")
+        self.call_after_refresh(self.show_mirror, self.top.mirror)
+
     def action_pane(self) -> None:
         self.focus_table("workers" if self.where == "backends" else "backends")
 
@@ -278,6 +310,35 @@ class MainScreen(Finding, Operating):
             self.app.push_screen(BackendScreen(self.top, backend.key))
         elif (worker := self.worker_table.current) is not None and self.where == "workers":
             self.app.push_screen(WorkerScreen(self.top, worker.key))
+
+    def action_pool(self) -> None:
+        if (pool := self.chosen_pool()) is None:
+            return self.top.say("no pool of ours is chosen", "warning")
+        self.app.push_screen(PoolScreen(self.top, pool.name))
+
+    def action_rollout(self) -> None:
+        if (pool := self.chosen_pool()) is None:
+            return self.top.say("no pool of ours is chosen", "warning")
+        self.app.push_screen(RolloutScreen(self.top, pool.name))
+
+    def action_inspect(self) -> None:
+        if self.where == "backends" and (backend := self.backend_table.current) is not None:
+            self.app.push_screen(InspectScreen(self.top, backend.key))
+        elif (worker := self.worker_table.current) is not None:
+            self.app.push_screen(InspectScreen(self.top, worker.worker.id))
+
+    def action_actions(self) -> None:
+        """Everything that can be done with the row now, each by one letter."""
+        keys = [key for key in self._keys(every=True) if key.group in (ACT, SEE)]
+        choices = [(key.action, f"{key.label:<16} {key.help}") for key in keys]
+        subject = self.table.current
+        name = subject.key if isinstance(subject, BackendView) else subject.worker.id if subject else "nothing"
+        screen = ChooseScreen(self.top, name, choices, letters=[key.name.split()[0] for key in keys])
+        self.app.push_screen(screen, self._act)
+
+    def _act(self, action: str | None) -> None:
+        if action is not None:
+            self.run_worker(self.run_action(action))
 
     def action_logs(self, whole: str = "") -> None:
         chosen = self.chosen_workers()

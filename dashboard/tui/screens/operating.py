@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from textual.screen import Screen
 
 from dashboard.mirror import BackendView, WorkerView
 from dashboard.tui import intents
 from dashboard.tui.commands import Local
-from dashboard.tui.intents import Intent, Refusal
+from dashboard.tui.ink import Line
+from dashboard.tui.intents import Ask, Intent, Refusal
 from dashboard.tui.screens.confirm import ConfirmScreen, ScaleScreen
 from dashboard.tui.screens.operations import OperationsScreen
 from dashboard.tui.screens.palette import PaletteScreen
+from dashboard.tui.screens.rollouts import RolloutScreen
 from supervisor.model.snapshot import PoolRow
 
 if TYPE_CHECKING:
@@ -100,12 +103,25 @@ class Operating(Screen[None]):
             self.run_worker(self._perform(intent), group="operations")
 
     async def _perform(self, intent: Intent) -> None:
-        rows = await self.top.operator.perform(intent)
+        unsure: list[tuple[Ask, str]] = []
+        rows = await self.top.operator.perform(intent, unsure)
+        if unsure:
+            self.propose(self._again(intent, unsure))
         if rows:
             self.clear_marks()
         running = [row for row in rows if row.ended is None]
-        if intent.stays and len(running) == 1 and self.is_current:
+        if not intent.stays or len(running) != 1 or not self.is_current:
+            return
+        if intent.rolls:
+            self.app.push_screen(RolloutScreen(self.top, intent.rolls, running[0].id))
+        else:
             self.app.push_screen(OperationsScreen(self.top, running[0].id))
+
+    @staticmethod
+    def _again(intent: Intent, unsure: list[tuple[Ask, str]]) -> Intent:
+        """The same for what the engine would not do without a yes, with its reasons."""
+        reasons: list[Line] = [((f"{ask.verb}: {why}", "down"),) for ask, why in unsure[:4]]
+        return replace(intent, asks=tuple(ask for ask, _ in unsure), lines=tuple(reasons), grave=True, sure=True)
 
     def _typed(self, answer: Any) -> None:
         match answer:

@@ -40,7 +40,7 @@ class KeyLine(Lines):
         super().on_resize()
         self.lay_out()
 
-    async def on_click(self, event: events.Click) -> None:
+    async def _on_click(self, event: events.Click) -> None:
         for start, end, action in self._places:
             if start <= event.x < end:
                 await self.screen.run_action(action)

@@ -1,7 +1,8 @@
 """The base of everything drawn line by line: painted strips are kept, and only changed lines are painted again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from textual import events
 from textual.color import Color
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region, Size
@@ -72,6 +73,11 @@ class Lines(Painted):
     def __init__(self, ink: Ink, *, id: str | None = None) -> None:
         super().__init__(ink, id=id)
         self.lines: Sequence[Line] = ()
+        self.picked: Callable[[int, int], None] = lambda line, x: None
+        """Called with the line and the cell that was clicked."""
+
+    def on_click(self, event: events.Click) -> None:
+        self.picked(event.y, event.x)
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         before, self.lines = self.lines, lines

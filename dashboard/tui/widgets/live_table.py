@@ -1,7 +1,7 @@
 """A table that lives: only visible rows are formatted, only changed lines painted, and the cursor keeps its row."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from textual import events
@@ -36,9 +36,15 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.sort: str | None = None
         self.falling = False
         self.keep: Callable[[Row], bool] | None = None
+        self.hidden: frozenset[str] = frozenset()
+        """Keys of columns that the operator does not want to see."""
+        self.stays = True
+        """Whether the cursor goes with its row, and not only stays on its line."""
         self.dimmed = False
         """The whole picture is old."""
         self.on_cursor: Callable[[], None] = lambda: None
+        self.on_sort: Callable[[], None] = lambda: None
+        self.on_open: Callable[[], None] = lambda: None
         # Called at once and not by a message: a message's repaint would come two frames later.
         self._top = 0
         self._line = 0
@@ -79,7 +85,8 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
             for column in flexible
             if column.measured
         }
-        placed = place(self.columns, self.size.width - 1, needs)
+        shown = [column for column in self.columns if column.key not in self.hidden]
+        placed = place(shown, self.size.width - 1, needs)
         if placed != self._placed:
             self._placed = placed
             self._signatures = {}
@@ -116,7 +123,9 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
             # Kept though out of sight, so that it is there again when the filter lets it be seen.
             self._line = 0
             return
-        if self.cursor not in self.rows or self.cursor not in self.order:
+        if not self.stays:
+            self.cursor = self.order[min(self._line, len(self.order) - 1)]
+        elif self.cursor not in self.rows or self.cursor not in self.order:
             self.cursor = self._next_best()
         self._line = self.order.index(self.cursor) if self.cursor is not None else 0
         self._scroll()
@@ -184,14 +193,24 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.marks = set() if shown <= self.marks else shown
         self.paint_changes()
 
+    def unmark(self) -> None:
+        self.marks = set()
+        self.paint_changes()
+
+    def hide(self, hidden: Iterable[str]) -> None:
+        """Without these columns from now on; the first one names the row and stays."""
+        self.hidden = frozenset(hidden) - {self.columns[0].key}
+        self._fit_columns()
+        self.paint_changes()
+
     # Sorting
 
     def sort_by(self, key: str | None, falling: bool | None = None) -> None:
         column = next((one for one in self.columns if one.key == key), None)
         self.sort = key
         self.falling = (column.falling if column else False) if falling is None else falling
-        self._signatures.pop(-1, None)
         self.rearrange()
+        self.on_sort()
 
     def sort_next(self, step: int) -> None:
         """The next column that is shown and can be sorted by; before the first stands the cluster's own order."""
@@ -225,7 +244,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
     def _signature(self, y: int) -> Signature:
         rail = self._rail(y)
         if y == 0:
-            return (self.sort, self.falling, len(self.columns), rail)
+            return (self.sort, self.falling, tuple(self._placed), rail)
         at = self._top + y - 1
         if at >= len(self.order):
             return (y == 1 and not self.order and self.empty, rail)
@@ -288,6 +307,8 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.focus()
         if event.y > 0:
             self.move_to(self._top + event.y - 1)
+            if event.chain == 2:
+                self.on_open()
             return
         x = 0
         for column, width in self._placed:

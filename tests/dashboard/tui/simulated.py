@@ -20,6 +20,7 @@ from supervisor.model.snapshot import (
     OperationRow,
     PoolRow,
     ProxyRow,
+    RolloutRow,
     Snapshot,
     UpstreamRow,
     WorkerRow,
@@ -71,6 +72,12 @@ class Simulated:
         self.operations: list[OperationRow] = []
         self.happened: list[Event] = []
         self.refusal: Refused | None = None
+        self.rollout: RolloutRow | None = None
+        """Of the pool web; slots that are not old run its generation."""
+        self.leaks: dict[str, int] = {}
+        """Slot -> bytes that it grows by in each second."""
+        self.errors: dict[str, float] = {}
+        """Slot -> errors a second of its backend."""
         self.reachable = True
         self.second = 0
         self.kept: list[Snapshot] = []
@@ -140,9 +147,44 @@ class Simulated:
             await asyncio.Event().wait()
 
     async def worker(self, id: str) -> dict[str, Any]:
-        return {"id": id}
+        """As the engine answers, with an environment whose secrets it has taken out."""
+        slot = next((name for name in self.serials if name == id), None)
+        if slot is None:
+            raise Refused(404, "unknown", f"no such worker: {id!r}")
+        ends = [
+            {"time": self.stamp(), "code": 1, "signal": None, "why": why, "last_lines": ["boom", "\x1b[31mbad"]}
+            for why in ("exit code 1", "killed by SEGV", "out of memory")[: self.restarts.get(id, 0)]
+        ]
+        return {
+            "id": id,
+            "workers": [],
+            "command": ["node", "server.js", "--name", "the shop"],
+            "cwd": "/srv/shop",
+            "env": {"NODE_ENV": "production", "API_TOKEN": "…"},
+            "limits": {"memory": 512 << 20, "nofile": 4096},
+            "ready": {"http": "/healthz", "every": 0.25, "timeout": 30.0},
+            "alive": {"tcp": True, "every": 10.0, "failures": 3},
+            "stop": {"signal": "TERM", "timeout": 10.0},
+            "logs": {id: f"/srv/shop/state/logs/{id}.log"},
+            "ends": ends,
+            "deaths_in_window": len(ends),
+        }
 
     # What a test does to it
+
+    def roll(self, *slots: str, phase: str = "running", waiting_for: str | None = None) -> None:
+        """A rollout of web stands so: a word for each slot."""
+        self.rollout = RolloutRow(
+            operation="op-1",
+            from_generation=1,
+            to_generation=2,
+            phase=phase,
+            replaced=slots.count("new"),
+            total=len(slots),
+            started=START.isoformat(),
+            waiting_for=waiting_for,
+            slots=slots,
+        )
 
     def step(self, seconds: int = 1) -> None:
         """Time goes on and a new picture comes."""
@@ -224,7 +266,7 @@ class Simulated:
             desired=self.counts[name],
             ready=sum(w.phase == "ready" for w in workers),
             generation=1,
-            rollout=None,
+            rollout=self.rollout if name == "web" else None,
             cpu_percent=sum(w.cpu_percent or 0 for w in workers),
             rss_bytes=sum(w.rss_bytes or 0 for w in workers),
             requests_per_second=sum(rates) if rates else None,
@@ -249,14 +291,14 @@ class Simulated:
             serial=self.serials[name] if live else None,
             pid=20_000 + slot if live else None,
             phase=phase,
-            generation=1,
+            generation=self._generation(pool, slot),
             address=f"127.0.0.1:{9001 + slot}" if behind else None,
             started=START.isoformat() if live else None,
             uptime_seconds=float(self.second) if live else None,
             restarts=restarts,
             last_exit=last if restarts or not live else None,
             cpu_percent=self._wave(slot, 50) if live else None,
-            rss_bytes=int(self._wave(slot, 200)) << 20 if live else None,
+            rss_bytes=(int(self._wave(slot, 200)) << 20) + self.second * self.leaks.get(name, 0) if live else None,
             fds=12 if live else None,
             threads=3 if live else None,
             processes=1 if live else None,
@@ -266,6 +308,11 @@ class Simulated:
             why=None if live else "exit code 1; again in 4 s",
             sampled_seconds_ago=0.4 if live else None,
         )
+
+    def _generation(self, pool: str, slot: int) -> int:
+        if self.rollout is None or pool != "web" or slot >= len(self.rollout.slots):
+            return 1
+        return 1 if self.rollout.slots[slot] == "old" else 2
 
     def _wave(self, slot: int, middle: float) -> float:
         return max(0.0, middle * (1 + 0.6 * math.sin(slot * 1.7 + self.second / 6)) + self.random.uniform(-5, 5))
@@ -297,6 +344,7 @@ class Simulated:
             name=worker.id, address=worker.address or "", worker=worker.id,
             health=Health.UP if up else Health.DOWN, health_reason="L7OK 200" if up else "L4CON refused",
             rotation=rotation, weight=1, in_flight=2 if rotation is Rotation.READY and up else 0, queued=0,
-            requests_total=1234, requests_per_second=worker.requests_per_second, errors_per_second=0.0,
+            requests_total=1234, requests_per_second=worker.requests_per_second,
+            errors_per_second=self.errors.get(worker.id, 0.0),
             response_ms=3.1, counters={"stot": "1234"},
         )  # fmt: skip

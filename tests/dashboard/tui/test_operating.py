@@ -77,7 +77,7 @@ async def test_a_rolling_restart_opens_the_page_of_its_operation_and_escape_leav
         await s.press("R", "y")
         await s.until(lambda: ("POST", "/v1/pools/web/rollouts", {}) in s.changes())
         await s.step()
-        await s.see("Operation", "leave it running", "asked by uid 0")
+        await s.see("rollout of web", "leave it running", "asked by uid 0")
         await s.press("escape")
         await s.see("Workers 5", "draining web.0: 2 in flight")
 
