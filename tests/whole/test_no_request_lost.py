@@ -40,6 +40,15 @@ def test_a_rolling_restart_on_a_shared_socket_loses_nothing(program: str) -> Non
         lost_nothing(result, made)
 
 
+def test_on_a_shared_socket_workers_that_end_as_lame_ducks_lose_no_keep_alive_request() -> None:
+    """They answer on idle connections for a while more, with `Connection: close`."""
+    stage = Stage("none", 1, shared="python", workers=2, env=', END = "lame-duck"')
+    with staged(stage) as made:
+        plan = load_plan(made, stage, manners=("careful", "careless", "single"))
+        result, _ = rolling_restarts(made, plan, restarts=2, steady=0.5)
+        lost_nothing(result, made)
+
+
 @pytest.mark.parametrize(("stage", "seed"), [(Stage("embedded", 1, workers=3), 1), (Stage(VERSIONS[-1], 0), 2)])
 def test_random_operations_lose_nothing(stage: Stage, seed: int) -> None:
     with staged(stage) as made:
