@@ -175,6 +175,10 @@ def steer(desk: Desk, operation: Operation, request: Steer, now: float, wall: fl
         assert pool.previous is not None
         spec = pool.revision(pool.previous)
         begin_rollout(ledger, pool, operation.id, spec, now, wall, generation=pool.previous)
+        back = ledger.pools[pool.name]
+        if back.rollout is not None:
+            # What served before needs no canary, and who undoes is in a hurry.
+            ledger.pools[pool.name] = replace(back, rollout=replace(back.rollout, released=True))
         return None
     rollout = pool.rollout
     assert rollout is not None
