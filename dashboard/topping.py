@@ -54,6 +54,10 @@ def screen(socket: str, args: Namespace) -> int:
             interval=max(0.1, args.interval),
             theme=args.theme,
             ascii=args.ascii,
+            filter=getattr(args, "filter", None) or "",
+            sort=getattr(args, "sort", None),
+            mouse=not getattr(args, "no_mouse", False),
+            colour=not getattr(args, "no_color", False),
         )
     finally:
         if recorder:
