@@ -11,7 +11,7 @@ from supervisor.engine.asking import ask
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.doctoring import examine
 from supervisor.engine.history import History
-from supervisor.engine.ledger import PROXY_POOL
+from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.loop import Engine
 from supervisor.engine.planning import plan
 from supervisor.engine.refusing import target_pool
@@ -48,7 +48,7 @@ class EngineDoor:
             return self._cached
         now = time.monotonic()
         ledger.rows.retain(ledger.workers, ledger.proxies)
-        operations = [operation_row(operation) for operation in ledger.operations.values()]
+        operations = self._operations(ledger)
         running = [row for row in operations if row.ended is None]
         ended = [row for row in operations if row.ended is not None]
         warnings = (self._engine.journal.failing,) if self._engine.journal.failing else ()
@@ -76,6 +76,17 @@ class EngineDoor:
             warnings=warnings,
         )
         return self._cached
+
+    def _operations(self, ledger: Ledger) -> list[OperationRow]:
+        """Those that are as they were in the last picture are not written out again, with all their steps."""
+        before = ledger.rows.operations
+        ledger.rows.operations = {
+            name: known
+            if (known := before.get(name)) is not None and known[0] is operation
+            else (operation, operation_row(operation))
+            for name, operation in ledger.operations.items()
+        }
+        return [row for _, row in ledger.rows.operations.values()]
 
     def events(self, after: int) -> Sequence[Event | Snapshot]:
         feed = self._engine.desk.feed

@@ -4,15 +4,16 @@ A row is made again whenever a record that it was made of is another one; record
 identity is enough.
 """
 
-from collections.abc import Container
+from collections.abc import Collection
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from supervisor.model.backends import Backend
+from supervisor.model.operations import Operation
 from supervisor.model.phases import Rotation
 from supervisor.model.readings import Sample
-from supervisor.model.snapshot import BackendRow, WorkerRow
+from supervisor.model.snapshot import BackendRow, OperationRow, WorkerRow
 from supervisor.model.spec import PoolSpec
 from supervisor.model.workers import Slot, Worker
 
@@ -71,8 +72,11 @@ class KnownRows:
     def __init__(self) -> None:
         self.workers: dict[int, KnownWorker] = {}
         self.backends: dict[tuple[str, str], dict[str, KnownBackend]] = {}
+        self.operations: dict[str, tuple[Operation, OperationRow]] = {}
 
-    def retain(self, serials: Container[int], proxies: Container[str]) -> None:
-        """Forget what is gone."""
+    def retain(self, serials: Collection[int], proxies: Collection[str]) -> None:
+        """Forget what is gone, now and then."""
+        if len(self.workers) < 2 * len(serials) + 100:
+            return
         self.workers = {serial: known for serial, known in self.workers.items() if serial in serials}
         self.backends = {key: known for key, known in self.backends.items() if key[0] in proxies}
