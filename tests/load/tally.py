@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SAMPLES = 10
-"""Failures of one cause that are kept with their details."""
+SAMPLES = 5_000
+"""Failures of one cause that are kept with their details; chaos asks of each when it was."""
+TOLD = 10
+"""Failures of one cause that a summary shows."""
 QUICK = ("get", "post")
 """Kinds whose time is the server's, and not asked for by us."""
 
@@ -75,7 +77,11 @@ class Result:
             f"{self.failed} failed of {self.requests} requests ({self.rate:.0f}/s; {dict(self.kinds)}); "
             f"quick ones p50 {middle or 0:.1f} ms, p99 {high or 0:.1f} ms; {self.reconnected} reconnected"
         ]
+        told: Counter[str] = Counter()
         for failure in self.failures:
+            told[failure.cause] += 1
+            if told[failure.cause] > TOLD:
+                continue
             since = failure.at - self.began
             lines.append(
                 f"  at +{since:.3f} s {failure.kind}: {failure.cause} after {failure.after_ms:.0f} ms: "
