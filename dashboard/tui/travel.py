@@ -79,7 +79,7 @@ class Travel:
         elif self._walls:
             self.playing = True
             if self.recorded and self._at >= len(self._walls) - 1:
-                self.step(-len(self._walls))
+                self.step(-self._at)
             self._player = asyncio.create_task(self._play())
         self._changed()
 
@@ -112,7 +112,9 @@ class Travel:
                 moves, self._moves = self._moves, []
                 if not self._times or (not self.recorded and any(move.frames + move.seconds > 0 for move in moves)):
                     await self._learn()
-                target = self._at if self.mirror is not None else len(self._times)
+                # A recording begins before its first picture, and what lives ends with now.
+                begin = -1 if self.recorded else len(self._times)
+                target = self._at if self.mirror is not None else begin
                 for move in moves:
                     target = self._after(target, move)
                 await self._reach(target)
@@ -166,19 +168,21 @@ class Travel:
             self._player = None
 
     async def _play(self) -> None:
-        at = self._walls[self._at]
         before = time.monotonic()
+        wanted = -1
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
-            shown = self._walls[self._at]
-            # Who steps while it plays takes the clock along.
-            at = shown if abs(at - shown) > 60 * self.speed else at
+            if self._work is not None and not self._work.done():
+                continue
+            if self._at != wanted:
+                # It begins, or the operator has stepped meanwhile.
+                at, before = self._walls[self._at], now
             at, before = at + (now - before) * self.speed, now
-            target = bisect_right(self._walls, at) - 1
-            if target > self._at and (self._work is None or self._work.done()):
-                self.step(target - self._at)
-            if self._at >= len(self._walls) - 1:
+            wanted = max(self._at, bisect_right(self._walls, at) - 1)
+            if wanted > self._at:
+                self.step(wanted - self._at)
+            elif wanted >= len(self._walls) - 1:
                 break
         self.playing = False
         if self.recorded:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.mirror import Mirror
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.keys import GROUPS, MAIN_KEYS, Key, allowed
+from dashboard.tui.keys import GROUPS, MAIN_KEYS, REPLAY_KEYS, Key, allowed
 from dashboard.tui.screens.page import Page
 from dashboard.tui.states import HEALTH, PHASES, ROTATION
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class HelpScreen(Page):
     def __init__(self, top: "TopApp") -> None:
         super().__init__(top)
-        self.keys = allowed(MAIN_KEYS, top.read_only)
+        self.keys = allowed(REPLAY_KEYS if top.travel.recorded else MAIN_KEYS, top.read_only)
 
     def title_line(self, mirror: Mirror) -> Line:
         return (" Keys ", "title"), ("  every key is a verb of `clusterctl` too; q never stops the cluster", "dim")
