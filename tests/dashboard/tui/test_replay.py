@@ -65,7 +65,7 @@ async def test_a_recording_plays_to_its_end_and_stays_there(tmp_path: Path) -> N
         await viewer.see("playing 60x")
         await viewer.see("20 of 20 ")
         await viewer.press("(", "(", "(", "(", "space")
-        await viewer.see("playing 5x")
+        await viewer.see("playing 2x")
 
 
 async def test_nothing_can_be_changed_in_a_recording_and_no_such_key_is_offered(tmp_path: Path) -> None:
