@@ -1,6 +1,7 @@
 """What the screen holds of a cluster: the last picture, its pairs of worker and backend, and a little history."""
 
 from array import array
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -154,6 +155,33 @@ def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
         events=mirror.events,
         total=_totals(mirror.total, snapshot),
     )
+
+
+def with_past(mirror: Mirror, past: Mirror) -> Mirror:
+    """The same with a longer memory: what `past` saw comes before what the mirror saw itself."""
+    workers = {
+        key: view._replace(history=History(*_joined(past.workers[key].history, view.history)))
+        if key in past.workers
+        else view
+        for key, view in mirror.workers.items()
+    }
+    backends: dict[str, BackendView] = {}
+    for key, seen in mirror.backends.items():
+        if (then := past.backends.get(key)) is not None:
+            earlier = then.turns
+            if earlier and seen.turns and earlier[-1][1:3] == seen.turns[0][1:3]:
+                earlier = (*earlier[:-1], seen.turns[0]._replace(time=earlier[-1].time))[-TURNS:]
+                turns = (*earlier, *seen.turns[1:])
+            else:
+                turns = (*earlier, *seen.turns)
+            seen = seen._replace(history=Served(*_joined(then.history, seen.history)), turns=turns[-TURNS:])
+        backends[key] = seen
+    total = History(*_joined(past.total, mirror.total))
+    return replace(mirror, workers=workers, backends=backends, total=total)
+
+
+def _joined(before: "tuple[Series[float], ...]", after: "tuple[Series[float], ...]") -> "Iterator[Series[float]]":
+    return ((one + other)[-LONGEST:] for one, other in zip(before, after, strict=True))
 
 
 def _backends(before: dict[str, BackendView], snapshot: Snapshot) -> dict[str, BackendView]:

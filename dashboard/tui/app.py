@@ -16,8 +16,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
+from dashboard.answers import NoAnswer, Refused
 from dashboard.link import Away
-from dashboard.mirror import Mirror, Missing, apply
+from dashboard.mirror import LONGEST, Mirror, Missing, apply, with_past
 from dashboard.tee import Tee
 from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
@@ -36,6 +37,11 @@ from supervisor.model.text import clean
 
 TOGETHER = 0.1
 """Seconds in which events are gathered before they are shown."""
+
+REMEMBERED = 3_000
+"""Rows of workers that are asked of the engine's memory when the screen begins; 30 ms of work."""
+REMEMBERED_EVERY = 2.0
+"""Seconds between two pictures up to which the engine's, one a second, fit between them."""
 
 
 class TopApp(App[int]):
@@ -155,7 +161,27 @@ class TopApp(App[int]):
             if isinstance(news, Away):
                 self.take(Missing(since=news.since, why=news.why))
             else:
+                first = self.live.snapshot is None
                 self.take(news)
+                if first and self.interval <= REMEMBERED_EVERY and not self.travel.recorded:
+                    self._stream(self._remember(news))
+
+    async def _remember(self, first: Snapshot) -> None:
+        """Graphs begin with what the engine has kept, and not empty; as much of it as costs next to nothing."""
+        workers = sum(len(pool.workers) for pool in first.pools)
+        frames = min(LONGEST - 1, REMEMBERED // max(1, workers))
+        if frames < 10:
+            return
+        try:
+            pictures = await self.source.past(first.time, frames)
+        except (NoAnswer, Refused):
+            return
+        past = Mirror()
+        for picture in pictures:
+            if picture.revision < first.revision:
+                past = apply(past, picture, 0.0)
+        self.live = with_past(self.live, past)
+        self._show_events()
 
     async def _listen(self) -> None:
         async for event in self.source.events(0):

@@ -45,6 +45,11 @@ def place(columns: Sequence[Column[Row]], room: int, needs: Mapping[str, int] | 
         if last.priority == 0:
             break
         shown.remove(last)
+    for column in sorted(columns, key=lambda column: column.priority):
+        # A narrow one may still have room where a wide one had none.
+        if column not in shown and taken() + 1 + column.width <= room:
+            shown.append(column)
+    shown.sort(key=columns.index)
     spare = max(0, room - taken())
     placed = []
     for column in sorted(shown, key=lambda column: column.priority):

@@ -63,7 +63,7 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("l", "logs", "Log", "the worker's log: follow, search", SEE, "workers", rank=2),
     Key("L", "logs('pool')", "Pool log", "the log of the whole pool, merged", SEE, "workers"),
     Key("v", "pool", "Pool", "the page of the pool: spec, slots, totals", SEE, rank=28),
-    Key("V", "rollout", "Rollout", "the page of the pool's rollout: new beside old", SEE, "workers"),
+    Key("V", "rollout", "Rollout", "the pool's rollout: new beside old", SEE, "workers"),
     Key("i", "inspect", "JSON", "the row as the API gives it", SEE),
     Key("e", "events", "Events", "all events kept", SEE, rank=21),
     Key("o", "operations", "Operations", "operations running and ended, step by step", SEE, rank=22),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
-from dashboard.tui.facts import beside, fact, graph_lines, history, section
+from dashboard.tui.facts import beside, fact, folded, graph_lines, history, section
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, number, plural, size
 from dashboard.tui.states import phase
@@ -21,9 +21,9 @@ def pool_page(mirror: Mirror, pool: PoolRow, width: int, detail: Detail) -> list
     lines = [*pool_head(pool), ()]
     wide = width >= BESIDE
     each = (width - 3) // 2 if wide else width
-    facts = [*pool_facts(mirror, pool, views), (), *started_by(detail, each)]
+    facts = [*pool_facts(mirror, pool, views, each), (), *started_by(detail, each)]
     graphs = pool_graphs(pool, views, each, 5 if wide else 3)
-    lines += section(f"slots, {plural(len(pool.workers), 'row')}", slot_cells(pool, width))
+    lines += section("slots", slot_cells(pool, width))
     lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
     names = {pool.name, *(view.worker.id for view in views)}
     return [*lines, (), *history(mirror.events, tuple(names))]
@@ -49,7 +49,7 @@ def pool_head(pool: PoolRow) -> list[Line]:
     return [*lines, *(((f"▲ {warning}", "warn"),) for warning in pool.warnings)]
 
 
-def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView]) -> list[Line]:
+def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView], width: int) -> list[Line]:
     generations = Counter(view.worker.generation for view in views if view.worker.pid is not None)
     said = ", ".join(f"{count} of generation {number}" for number, count in sorted(generations.items()))
     deaths = sum(view.worker.restarts for view in views)
@@ -63,10 +63,8 @@ def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView]) -> li
     ]
     for path, upstream in upstreams(mirror, pool):
         well = sum(serves(backend) for backend in upstream.backends)
-        lines.append(
-            fact("upstream", f"{path}: {well} of {plural(len(upstream.backends), 'backend')} serve, "
-                             f"balance {upstream.balance or UNKNOWN}")
-        )  # fmt: skip
+        said = f"{path}: {well} of {plural(len(upstream.backends), 'backend')} serve, {upstream.balance or UNKNOWN}"
+        lines += folded(fact("upstream", said), width, 11)
     return lines
 
 

@@ -25,7 +25,8 @@ def _state(view: WorkerView) -> Span:
 
 
 def _generation(view: WorkerView) -> Span:
-    outdated = view.worker.generation != view.pool.generation
+    rollout = view.pool.rollout
+    outdated = view.worker.generation != (rollout.to_generation if rollout else view.pool.generation)
     return str(view.worker.generation), "drain" if outdated else "dim"
 
 
@@ -116,17 +117,17 @@ W = Column[WorkerView]
 WORKER_COLUMNS: tuple[W, ...] = (
     W("worker", "WORKER", 10, 0, lambda v: (v.worker.id, "strong"), lambda v: natural(v.worker.id), flex=16),
     W("state", "STATE", 10, 0, _state, _state_order),
-    W("generation", "GEN", 3, 6, _generation, lambda v: v.worker.generation, right=True),
+    W("generation", "GEN", 3, 5, _generation, lambda v: v.worker.generation, right=True),
     W("pid", "PID", 7, 11, lambda v: (str(v.worker.pid or UNKNOWN), "dim"), lambda v: v.worker.pid, right=True),
     W("cpu", "CPU%", 5, 1, _cpu, lambda v: v.worker.cpu_percent, right=True, falling=True),
-    W("cpu-graph", "CPU", SPARK, 4, _cpu_graph),
+    W("cpu-graph", "CPU", SPARK, 5, _cpu_graph),
     W("memory", "MEM", 5, 1, lambda v: (size(v.worker.rss_bytes), _fresh(v)),
       lambda v: v.worker.rss_bytes, right=True, falling=True),
     W("rate", "RPS", 5, 2, _rate, lambda v: v.worker.requests_per_second, right=True, falling=True),
     W("rate-graph", "RPS", SPARK, 10, _rate_graph),
     W("in-flight", "FLY", 4, 3, _in_flight, lambda v: v.backend.in_flight if v.backend else None,
       right=True, falling=True),
-    W("response", "MS", 5, 7, _response, lambda v: v.backend.response_ms if v.backend else None,
+    W("response", "MS", 5, 6, _response, lambda v: v.backend.response_ms if v.backend else None,
       right=True, falling=True),
     W("fds", "FDS", 4, 8, lambda v: (count(v.worker.fds), "dim"), lambda v: v.worker.fds,
       right=True, falling=True),
@@ -135,10 +136,10 @@ WORKER_COLUMNS: tuple[W, ...] = (
     W("restarts", "RST", 4, 2, _restarts, lambda v: v.worker.restarts, right=True, falling=True),
     W("uptime", "UP", 6, 3, lambda v: (duration(v.worker.uptime_seconds), "dim"),
       lambda v: v.worker.uptime_seconds, right=True),
-    W("backend", "BACKEND", 11, 3, _backend, lambda v: v.worker.backend, flex=15),
+    W("backend", "BACKEND", 11, 7, _backend, lambda v: v.worker.backend, flex=15),
     W("serving", "SERVING", 10, 2, _backend_state, lambda v: _backend_state(v)[0]),
     W("check", "CHECK", 12, 9, _check),
-    W("why", "WHY", 14, 5, _why, flex=200, measured=False),
+    W("why", "WHY", 24, 4, _why, flex=200, measured=False),
 )  # fmt: skip
 
 

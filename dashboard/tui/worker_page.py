@@ -8,6 +8,7 @@ from dashboard.mirror import Mirror, WorkerView
 from dashboard.tui.facts import beside, fact, folded, history, section, worker_graphs, worker_head
 from dashboard.tui.ink import Line
 from dashboard.tui.say import UNKNOWN, ago, clock, count, duration, number, plural, size
+from dashboard.tui.states import LEVELS
 
 Detail = Mapping[str, Any]
 """What GET /v1/workers/{id} answers; empty until it has."""
@@ -109,18 +110,24 @@ def deaths(view: WorkerView, detail: Detail) -> list[Line]:
     )
     if not found and view.worker.last_exit is not None:
         last = view.worker.last_exit
-        found = [{"time": last.time, "why": last.why, "last_lines": last.last_lines}]
+        found = [{"time": last.time, "code": last.code, "why": last.why, "last_lines": last.last_lines}]
     if not found:
-        return section("last exit", [(("  none in this slot", "dim"),)])
+        return section("last exits", [(("  none in this slot", "dim"),)])
     lines: list[Line] = []
     for end in found:
-        lines.append(((f" {clock(_text(end, 'time'))} ", "dim"), ("✖ ", "warn"), (_text(end, "why"), "warn")))
+        wanted = end.get("code") == 0
+        look = LEVELS["info"] if wanted else LEVELS["error"]
+        token = "text" if wanted else "warn"
+        time, why = _text(end, "time"), _text(end, "why")
+        lines.append(((f" {clock(time)} ", "dim"), (f"{look.glyph} ", token), (why, token)))
         last_lines = end.get("last_lines")
         for said in last_lines if isinstance(last_lines, list | tuple) else ():
             lines.append((("          │ ", "dim"), (str(said), "text")))
     recent = detail.get("deaths_in_window")
-    counted = f", {plural(recent, 'death')} that count towards giving up" if isinstance(recent, int) else ""
-    return section(f"last exits{counted}" if len(found) > 1 or counted else "last exit", lines)
+    counted = (
+        f", {plural(recent, 'death')} that count towards giving up" if isinstance(recent, int) and recent else ""
+    )
+    return section(f"last exits{counted}", lines)
 
 
 def _table(detail: Detail, key: str) -> Mapping[str, Any]:

@@ -12,6 +12,8 @@ from textual.widgets import Input
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.tui.keys import Key
+from dashboard.tui.paging import copy, page_out
+from dashboard.tui.say import plural
 from dashboard.tui.screens.page import bindings
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
@@ -31,15 +33,19 @@ LOG_KEYS: tuple[Key, ...] = (
     Key("n", "next(1)", "Next", "the next match", "Log", rank=2),
     Key("N", "next(-1)", "Previous", "the match before", "Log", rank=3),
     Key("f", "follow", "Follow", "keep the newest in sight", "Log", rank=4),
+    Key("w", "wrap", "Wrap", "break long lines, or cut them", "Log", rank=5),
+    Key("ampersand", "only", "Only", "only the lines that hold what is sought, or all", "Log", rank=6, shown="&"),
     Key("down,j", "move(1)", "Down", "one line down", "Log", shown="↓ j"),
     Key("up,k", "move(-1)", "Up", "one line up", "Log", shown="↑ k"),
-    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Log", rank=6, shown="PgDn"),
-    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Log", rank=7, shown="PgUp"),
-    Key("home,g", "move(-1000000)", "Top", "the oldest line kept", "Log", rank=8, shown="g"),
-    Key("end,G", "move(1000000)", "End", "the newest line", "Log", rank=9, shown="G"),
-    Key("right", "shift(16)", "Right", "sideways", "Log", rank=10, shown="→"),
+    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Log", rank=20, shown="PgDn"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Log", rank=21, shown="PgUp"),
+    Key("home,g", "move(-1000000)", "Top", "the oldest line kept", "Log", rank=22, shown="g"),
+    Key("end,G", "move(1000000)", "End", "the newest line", "Log", rank=23, shown="G"),
+    Key("right", "shift(16)", "Right", "sideways", "Log", rank=24, shown="→"),
     Key("left", "shift(-16)", "Left", "sideways", "Log", shown="←"),
-    Key("c", "copy", "Copy", "copy the last 200 lines (OSC 52)", "Log", rank=5),
+    Key("c", "copy", "Copy", "copy the lines that are seen (OSC 52)", "Log", rank=7),
+    Key("C", "copy('all')", "Copy all", "copy the last 200 lines", "Log"),
+    Key("o", "pager", "Pager", "all lines kept here, in $PAGER", "Log", rank=8),
 )
 
 
@@ -94,8 +100,10 @@ class LogScreen(Screen[None]):
         self.tell()
 
     def tell(self) -> None:
-        follow = "following" if self.view.follow else f"line {self.view.top + 1} of {len(self.view.ring)}"
+        follow = "following" if self.view.follow else f"line {self.view.top + 1} of {len(self.view.rows)}"
         sought = f"   /{self.view.sought}" if self.view.sought else ""
+        sought += " only" if self.view.only else ""
+        sought += "   wrapped" if self.view.wrap else ""
         state = "" if self.state == "following" else f"   {self.state}"
         self.heading.set_lines(
             (((" log ", "dim"), (self.target, "title"), (f"   {follow}{sought}", "text"), (state, "warn")),)
@@ -156,7 +164,18 @@ class LogScreen(Screen[None]):
     def action_shift(self, cells: int) -> None:
         self.view.shift(cells)
 
-    def action_copy(self) -> None:
-        lines = list(self.view.ring)[-COPIED:]
-        self.app.copy_to_clipboard("\n".join(lines))
-        self.top.say(f"copied {len(lines)} lines")
+    def action_wrap(self) -> None:
+        self.view.toggle_wrap()
+        self.tell()
+
+    def action_only(self) -> None:
+        if not self.view.toggle_only():
+            self.top.say("nothing is sought: / first", "warning")
+        self.tell()
+
+    def action_copy(self, whole: str = "") -> None:
+        lines = list(self.view.ring)[-COPIED:] if whole else self.view.shown()
+        copy(self.top, lines, plural(len(lines), "line"))
+
+    def action_pager(self) -> None:
+        page_out(self.top, list(self.view.ring))

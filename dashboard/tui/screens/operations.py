@@ -18,13 +18,11 @@ from supervisor.model.snapshot import OperationRow, PoolRow, Snapshot
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
-_QUIET = tuple(key._replace(rank=key.rank + 5 if key.rank else 0) for key in PAGE_KEYS)
-
 
 class OperationsScreen(Page):
     """All of them, or with `id` the one; leaving the page leaves it running."""
 
-    KEYS: ClassVar[tuple[Key, ...]] = (*_QUIET, *STEERING)
+    KEYS: ClassVar[tuple[Key, ...]] = (*PAGE_KEYS, *STEERING)
     BINDINGS: ClassVar[list[BindingType]] = bindings(STEERING)
 
     def __init__(self, top: "TopApp", id: str | None = None) -> None:

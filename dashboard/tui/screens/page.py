@@ -25,14 +25,14 @@ Result = TypeVar("Result")
 
 PAGE_KEYS: tuple[Key, ...] = (
     Key("escape,q", "dismiss_page", "Back", "leave this page", "Page", rank=0, shown="esc"),
-    Key("down,j", "move(1)", "Down", "one line down", "Page", rank=1, shown="↓ j"),
-    Key("up,k", "move(-1)", "Up", "one line up", "Page", rank=2, shown="↑ k"),
-    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Page", rank=3, shown="PgDn"),
-    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Page", rank=4, shown="PgUp"),
-    Key("home,g", "move(-1000000)", "Top", "the first line", "Page", rank=5, shown="g"),
-    Key("end,G", "move(1000000)", "End", "the last line", "Page", rank=6, shown="G"),
-    Key("o", "pager", "Pager", "this text in $PAGER", "Page", rank=20),
-    Key("c", "copy", "Copy", "copy this text (OSC 52)", "Page", rank=21),
+    Key("down,j", "move(1)", "Down", "one line down", "Page", rank=60, shown="↓ j"),
+    Key("up,k", "move(-1)", "Up", "one line up", "Page", rank=61, shown="↑ k"),
+    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Page", rank=62, shown="PgDn"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Page", rank=63, shown="PgUp"),
+    Key("home,g", "move(-1000000)", "Top", "the first line", "Page", rank=64, shown="g"),
+    Key("end,G", "move(1000000)", "End", "the last line", "Page", rank=65, shown="G"),
+    Key("o", "pager", "Pager", "this text in $PAGER", "Page", rank=50),
+    Key("c", "copy", "Copy", "copy this text (OSC 52)", "Page", rank=51),
     *(key._replace(rank=90) for key in MAIN_KEYS if key.group == TIME),
 )
 

@@ -28,7 +28,7 @@ class RolloutScreen(Page):
     """The one under way, and when it has ended how it ended; leaving the page leaves it running."""
 
     KEYS: ClassVar[tuple[Key, ...]] = (
-        *(key._replace(rank=key.rank + 5 if key.rank else 0) for key in PAGE_KEYS),
+        *PAGE_KEYS,
         *STEERING,
     )
     BINDINGS: ClassVar[list[BindingType]] = bindings(STEERING)
