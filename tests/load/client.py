@@ -9,6 +9,7 @@ It ends by itself after --seconds, or when its standard input is closed, letting
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import random
 import sys
@@ -78,7 +79,9 @@ class Client:
         while not self.stopping.is_set():
             await self.counted(act.__name__, self.plan.held + self.plan.timeout, lambda: act(self))
 
-    async def counted(self, kind: str, timeout: float, act: Callable[[], Awaitable[Answer]]) -> bool:
+    async def counted(
+        self, kind: str, timeout: float, act: Callable[[], Awaitable[Answer]], manner: str = "single"
+    ) -> bool:
         """One request, counted whatever becomes of it; whether it succeeded."""
         began = time.monotonic()
         try:
@@ -97,7 +100,7 @@ class Client:
                 self.stopping.set()
             return True
         now = time.monotonic()
-        self.result.fail(Failure(now, kind, cause, detail, round((now - began) * 1000, 1)))
+        self.result.fail(Failure(now, kind, cause, detail, round((now - began) * 1000, 1)), manner)
         await asyncio.sleep(0.01)  # a server that is away must not turn us into a storm
         return False
 
@@ -120,7 +123,8 @@ class User:
                 await asyncio.sleep(wait)
             due = max(due + pause, time.monotonic() - pause) if pause else 0.0
             kind, data, expected = self._request()
-            if not await self._client.counted(kind, plan.timeout, lambda: self._ask(data, expected)):  # noqa: B023
+            ask = functools.partial(self._ask, data, expected)
+            if not await self._client.counted(kind, plan.timeout, ask, self._manner):
                 self._drop()
         self._drop()
 

@@ -35,6 +35,8 @@ class Result:
     failed: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    manners: Counter[str] = field(default_factory=Counter)
+    """Failures by the manners of the user who met them."""
     workers: Counter[str] = field(default_factory=Counter)
     """Answers by the X-Worker header that they bore."""
     failures: list[Failure] = field(default_factory=list)
@@ -51,11 +53,12 @@ class Result:
         self.workers[worker] += 1
         self.latencies.append((round(began, 6), round((ended - began) * 1000, 3), kind))
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, failure: Failure, manner: str) -> None:
         self.requests += 1
         self.failed += 1
         self.kinds[failure.kind] += 1
         self.causes[failure.cause] += 1
+        self.manners[manner] += 1
         if self.causes[failure.cause] <= SAMPLES:
             self.failures.append(failure)
 
@@ -102,7 +105,7 @@ def read(path: Path) -> Result:
     said = json.loads(path.read_text())
     failures = [Failure(**one) for one in said.pop("failures")]
     latencies = [(at, ms, kind) for at, ms, kind in said.pop("latencies")]
-    for name in ("kinds", "causes", "workers"):
+    for name in ("kinds", "causes", "manners", "workers"):
         said[name] = Counter(said[name])
     return Result(**said, failures=failures, latencies=latencies)
 
@@ -116,6 +119,7 @@ def merge(results: list[Result]) -> Result:
         whole.reconnected += one.reconnected
         whole.kinds += one.kinds
         whole.causes += one.causes
+        whole.manners += one.manners
         whole.workers += one.workers
         whole.failures += one.failures
         whole.latencies += one.latencies

@@ -1,0 +1,1 @@
+"""What reloads lose, side by side: clusterctl, a naive restart, and the peers that are installed."""
