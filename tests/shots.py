@@ -121,6 +121,7 @@ async def session(camera: Camera) -> None:
     await camera.shoot("rollout")
     await press("escape")
     await camera.see("Workers")
+    await camera.pictures(2)
     await camera.shoot("top-rollout")
     await camera.until(lambda: all(pool.rollout is None for pool in camera.snapshot.pools), "the rollout's end")
 
