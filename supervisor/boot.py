@@ -32,6 +32,7 @@ from supervisor.host.launching import KeeperLink
 from supervisor.keeper.identity import boot_id, start_ticks
 from supervisor.model.errors import BadConfig, BadRequest
 from supervisor.model.launch import Exited, Held, ReloadAsked, Spawned, Terminate, Told
+from supervisor.model.operations import OperationPhase
 from supervisor.model.requests import Reload, Shutdown
 from supervisor.model.spec import ClusterSpec
 from supervisor.settings.machine import usable_cpus
@@ -187,8 +188,12 @@ def first_config(running: Running, spec: ClusterSpec) -> None:
     """The configuration at `up`: what differs from what was wanted before becomes the plan, as at a reload."""
     ledger = running.ledger
     operation = running.begin(Reload(actor="up"), "up")
+    rolling = {pool.rollout.operation for pool in ledger.pools.values() if pool.rollout}
     for sentence in reloading.apply(ledger, spec, operation.id, time.monotonic(), time.time()):
         running.desk.say("config-changed", "cluster", sentence, operation=operation.id)
+    for name in rolling - {pool.rollout.operation for pool in ledger.pools.values() if pool.rollout}:
+        why = f"superseded by {operation.id}: the configuration has changed since"
+        running.desk.end(name, OperationPhase.ABORTED, "another generation is rolled out instead", why)
 
 
 def hear(running: Running, fact: Told) -> None:

@@ -221,6 +221,8 @@ def replace_stale(
     if budget.surge > 0 and len(workers) == len(stale):
         budget.surge -= 1
         return [spawn(slot)], None, None
+    if len(stale) > 1:
+        return spare_one(picture, stale, budget)
     if not policy.unavailable:
         return [], "room for one more worker", None
     loss = sum(picture.serves(worker) for worker in stale)
@@ -229,6 +231,20 @@ def replace_stale(
     budget.spare -= loss
     why = "to be replaced by a new worker"
     return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
+
+
+def spare_one(
+    picture: Picture, stale: Sequence[Worker], budget: Budget
+) -> tuple[list[Deed], str | None, float | None]:
+    """Several outdated ones in a slot, after one rollout superseded another: the room of all but one is needed."""
+    keep = min(stale, key=lambda worker: (not picture.serves(worker), worker.serial))
+    more = [worker for worker in stale if worker is not keep]
+    loss = sum(picture.serves(worker) for worker in more)
+    if budget.spare < loss:
+        return [], f"{loss - budget.spare} more to serve", None
+    budget.spare -= loss
+    why = "its slot has a worker already"
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in more], None, None
 
 
 def forced(picture: Picture) -> bool:

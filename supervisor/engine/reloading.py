@@ -6,7 +6,7 @@ from supervisor.core.difference import Difference, difference
 from supervisor.engine.asking import begin_rollout
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.refusing import held
-from supervisor.model.pools import Pool
+from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.spec import ClusterSpec, PoolSpec, ProxySpec
 
 
@@ -23,8 +23,13 @@ def check_reload(ledger: Ledger, spec: ClusterSpec) -> None:
 
 def change_of(pool: Pool, new: PoolSpec) -> Difference:
     """What a configuration asks of a pool: new workers where it differs from those that serve, not from the file
-    before, so that a version which was turned back is tried again, and one that serves already is left alone."""
-    return replace(difference(pool.spec, new), rollout=difference(pool.revision(pool.complete), new).rollout)
+    before, so that a version which was turned back is tried again, and one that serves already is left alone.
+
+    A rollout under way counts as what serves: `up` with the file that it rolls out must not begin it again.
+    """
+    rolling = pool.rollout is not None and pool.rollout.phase is not RolloutPhase.ABORTING
+    serves = pool.rollout.to_generation if pool.rollout and rolling else pool.complete
+    return replace(difference(pool.spec, new), rollout=difference(pool.revision(serves), new).rollout)
 
 
 def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:

@@ -194,7 +194,19 @@ class Holder:
         straggling.kill_stray_children(known, lambda serial: serial not in self.by_serial, self._mark)
 
     def adopt(self) -> None:
-        """Takes over what an earlier keeper's records name, where pid, start ticks and boot all match."""
+        """Takes over what an earlier keeper's records name, where pid, start ticks and boot all match.
+
+        The records may be damaged or lost: what bears a worker's mark and leads a session is that worker.
+        """
+        marked = straggling.leaders(self._mark)
+        over = {told["serial"] for told in self._register.exits.values()}
+        for serial, found in marked.items():
+            record = self._register.live.get(serial)
+            if record is not None:
+                self._correct(record, *found)
+            elif serial not in over:
+                self._register.began(self._bare_record(serial, *found))
+                self._register.dirty = True
         for record in list(self._register.live.values()):
             pidfd = self._pin(record)
             worker = Worker(record["serial"], record["pid"], record, pidfd=pidfd)
@@ -207,6 +219,28 @@ class Holder:
                 continue
             self.by_serial[worker.serial] = self.by_pid[worker.pid] = worker
             self._loop.watch(pidfd, lambda worker=worker: self._adopted_ended(worker))  # type: ignore[misc]
+
+    def _correct(self, record: Record, ticks: int, pid: int) -> None:
+        """Two that agree outvote the third: pid, start ticks, and boot with the mark that was found in it."""
+        if record["pid"] == pid or record["start_ticks"] == ticks:
+            record |= {"pid": pid, "start_ticks": ticks, "boot": self._register.boot}
+
+    def _bare_record(self, serial: int, ticks: int, pid: int) -> Record:
+        """All that can be said of a worker whose record was lost; the engine's journal knows the rest."""
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        now, wall = spawning.now()
+        return {
+            "serial": serial,
+            "boot": self._register.boot,
+            "name": f"#{serial}",
+            "started": now - age,
+            "started_wall": wall - age,
+            "log": "",
+            "listen": [],
+            "note": {},
+            "pid": pid,
+            "start_ticks": ticks,
+        }
 
     def _pin(self, record: Record) -> int:
         """A pidfd of exactly the recorded process, or -1."""
@@ -223,7 +257,9 @@ class Holder:
             return -1
         # Looked at after the pidfd is had, so that it pins what was looked at.
         pid = record["pid"]
-        if identity.start_ticks(pid) == record["start_ticks"] and not identity.is_zombie(pid):
+        # A program may write over its environment; a mark that is there and another's, though, is no mistake.
+        ours = self._mark.serial_of(pid) in (None, record["serial"])
+        if ours and identity.start_ticks(pid) == record["start_ticks"] and not identity.is_zombie(pid):
             return pidfd
         os.close(pidfd)
         return -1

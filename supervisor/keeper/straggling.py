@@ -94,6 +94,24 @@ def first_marked(serial: int, mark: Mark) -> tuple[int, int]:
     return pid, ticks
 
 
+def leaders(mark: Mark) -> dict[int, tuple[int, int]]:
+    """By serial, start ticks and pid of the oldest process that bears its mark and leads a session: the worker."""
+    found: dict[int, tuple[int, int]] = {}
+    for pid in identity.everyone():
+        serial = mark.serial_of(pid)
+        ticks = identity.start_ticks(pid)
+        if serial is not None and ticks and _leads(pid) and (ticks, pid) < found.get(serial, (ticks + 1, 0)):
+            found[serial] = (ticks, pid)
+    return found
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except (ProcessLookupError, PermissionError):
+        return False
+
+
 def _kill_if_marked(pid: int, serial: int, mark: Mark) -> bool:
     try:
         fd = os.pidfd_open(pid)
