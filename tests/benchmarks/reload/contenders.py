@@ -75,6 +75,10 @@ def ours(stage: Stage) -> Iterator[Running]:
         yield Running(made.front, lambda: none(made.must("restart", "web", "--timeout", "60s", timeout=70)))
 
 
+def shared(program: str, proxy: str = "none") -> Stage:
+    return Stage(proxy, 1, workers=2, shared=program)
+
+
 def none(_: object) -> None:
     """A value that nobody wants."""
 
@@ -148,7 +152,7 @@ def signalled(command: Callable[[int], list[str]]) -> Iterator[Running]:
 
         def reload() -> None:
             old = psutil.Process(process.pid).children(recursive=True)
-            workers = [one.pid for one in old if "tracker" not in " ".join(one.cmdline())]
+            workers = [one.pid for one in old if "resource_tracker" not in " ".join(one.cmdline())]
             process.send_signal(signal.SIGHUP)
             until(lambda: not any(alive(pid) for pid in workers), "its old workers are gone", DEADLINE)
             until(lambda: healthy(port), "it serves again")
@@ -192,12 +196,9 @@ def pm2() -> Iterator[Running]:
 
 CONTENDERS = (
     Contender("clusterctl, ports behind HAProxy", lambda: ours(Stage("embedded", 1, workers=2))),
-    Contender(
-        "clusterctl, uvicorn on a shared socket", lambda: ours(Stage("none", 1, workers=2, shared="uvicorn"))
-    ),
-    Contender(
-        "clusterctl, Node on a shared socket", lambda: ours(Stage("none", 1, workers=2, shared="node")), "node"
-    ),
+    Contender("clusterctl, Node on a socket behind HAProxy", lambda: ours(shared("node", "embedded")), "node"),
+    Contender("clusterctl, uvicorn on a shared socket", lambda: ours(shared("uvicorn"))),
+    Contender("clusterctl, Node on a shared socket", lambda: ours(shared("node")), "node"),
     Contender("naive restart behind HAProxy", naive),
     Contender("uvicorn --workers, HUP", lambda: signalled(uvicorn_workers)),
     Contender("gunicorn asgi, HUP", gunicorn("-k", "asgi", APP), "gunicorn"),
