@@ -108,7 +108,7 @@ def _shown(where: Place, port: int, args: Namespace) -> int:
     if not args.no_top:
         from dashboard.topping import screen
 
-        return screen(where.socket, Namespace(read_only=False, interval=1.0, theme=None, ascii=False))
+        return screen(where.socket, Namespace(read_only=False, interval=1.0, theme=None, ascii=False, record=None))
     out(f"socket: {where.socket}", f"front: http://127.0.0.1:{port}")
     tell("until SIGINT or SIGTERM; see `clusterctl top --socket …`")
     while True:
