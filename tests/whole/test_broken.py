@@ -154,3 +154,18 @@ def test_hostile_output_is_shown_harmlessly() -> None:
         assert max(map(len, shown.splitlines())) < 2_100
         raw = Path(made.state / "logs" / "web.0.log").read_bytes()
         assert b"x" * 10_000 in raw, "the file itself has every byte"
+
+
+def test_hostile_last_words_are_harmless_wherever_they_are_repeated() -> None:
+    """In status, events, the batch screen and the JSON's readers: no control leaves us, and no markup is obeyed."""
+    words = "bytes([27]) + b']0;x' + bytes([7]) + b'[red];shutdown' + bytes([155, 10])"
+    script = f"import os, sys; os.write(1, {words}); sys.exit(4)"
+    ready = f'{QUICK}\nready = {{ log = "^never" }}\nenv = {{ "NAME" = "[red]\\u001b]0;x\\u0007" }}'
+    with cluster(pool(f'["{PYTHON}", "-c", "{script}", "[blink]\\u001b[2J"]', ready), up=False) as made:
+        made.must("up", "--detach")
+        until_failed(made)
+        for verb in (("status",), ("events",), ("top", "--batch", "-n", "1"), ("logs", "web")):
+            shown = made.must(*verb)
+            assert "[red];shutdown" in shown, verb
+            assert not any(ord(c) < 0x20 and c != "\n" for c in shown), verb
+            assert not any("\x7f" <= c <= "\x9f" for c in shown), verb
