@@ -181,7 +181,8 @@ class TopApp(App[int]):
             if picture.revision < first.revision:
                 past = apply(past, picture, 0.0)
         self.live = with_past(self.live, past)
-        self._show_events()
+        if not self.paused and self.travel.mirror is None:
+            self.show_all()
 
     async def _listen(self) -> None:
         async for event in self.source.events(0):
@@ -199,7 +200,11 @@ class TopApp(App[int]):
 
     def _show_events(self) -> None:
         self._gathering = False
-        if not self.paused and self.travel.mirror is None:
+        if self.paused or self.travel.mirror is not None:
+            return
+        if isinstance(self.screen, MainScreen):
+            self.screen.show_events(self.live)
+        else:
             self.show_all()
 
     def show_all(self) -> None:

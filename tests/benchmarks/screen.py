@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks._readings import cpu_ns
 from tests.benchmarks._report import Figure, parser, show
 from tests.benchmarks._terminal import Terminal, terminal
 
@@ -84,18 +85,20 @@ def measured(who: str, there: Terminal, keys: Sequence[bytes], count: int, secon
 
 
 def ours(count: int, seconds: float, rounds: int) -> list[Figure]:
-    paints = []
+    paints, spent = [], []
     with cluster(count) as socket:
         command = (CLUSTERCTL, "top", "--socket", socket)
         for _ in range(rounds):
             with terminal(command) as there:
                 paints.append(there.until(b"web.0") * 1e3)
+                spent.append(cpu_ns(there.pids) / 1e6)
         with terminal(command) as there:
             there.until(b"web.0")
             figures = measured("clusterctl top", there, (b"j", b"k"), count, seconds)
     paint = [
         Figure("clusterctl top", f"paint {count}, best", min(paints), "ms"),
         Figure("clusterctl top", f"paint {count}, median", median(paints), "ms"),
+        Figure("clusterctl top", f"CPU until then {count}", median(spent), "ms"),
     ]
     return [*figures, *paint]
 

@@ -135,9 +135,13 @@ class MainScreen(Finding, Operating, Settling):
         self.worker_table.set_rows(mirror.workers)
         self.backend_table.set_rows(mirror.backends)
         self.show_titles()
+        self.show_events(mirror)
+        self.moved()
+
+    def show_events(self, mirror: Mirror) -> None:
+        """Them alone: they come between two pictures, and nothing else of the screen is made of them."""
         room = max(1, self.events.size.height)
         self.events.set_lines([event_line(event) for event in mirror.events[-room:]])
-        self.moved()
 
     def show_titles(self) -> None:
         for name, table in (("Workers", self.worker_table), ("Backends", self.backend_table)):
