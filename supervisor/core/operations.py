@@ -1,5 +1,6 @@
 """Whether an operation has reached its end: judged by looking at what is, not by counting what was done."""
 
+import re
 from typing import assert_never
 
 from msgspec import Struct
@@ -9,8 +10,11 @@ from supervisor.core.rotation import quiet
 from supervisor.model.backends import Backend
 from supervisor.model.operations import Operation
 from supervisor.model.phases import Health, Rotation
+from supervisor.model.pools import RolloutPhase
 from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop, Upgrade
 from supervisor.model.workers import Slot
+
+SLOT_NUMBER = re.compile("[0-9]{1,9}")
 
 
 class Judgement(Struct, frozen=True):
@@ -26,11 +30,16 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
         case Scale():
             return settled(picture, f"{picture.pool.name} has {picture.pool.desired} workers")
         case Start():
-            return settled(picture, f"{request.target} serves", only=number_of(request.target))
+            number = number_of(request.target)
+            if number is not None and number not in picture.slots:
+                return Judgement("its slot is gone", failed=f"{request.target} was scaled away")
+            return settled(picture, f"{request.target} serves", only=number)
         case Stop():
             return stopped(picture, request.target)
         case Restart():
             return replaced(operation, picture)
+        case Steer() if request.action in ("resume", "abort"):
+            return steered(request, picture)
         case Steer() | Reload():
             if picture.pool.rollout is not None:
                 return rolling(picture)
@@ -44,7 +53,19 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
 def number_of(target: str) -> int | None:
     """The slot's number in `web.0`; None for a pool's name."""
     _, dot, number = target.rpartition(".")
-    return int(number) if dot and number.isdigit() else None
+    return int(number) if dot and SLOT_NUMBER.fullmatch(number) else None
+
+
+def steered(request: Steer, picture: Picture) -> Judgement:
+    """A resumed rollout is followed to its end, or until it holds again; an aborted one until all is put back."""
+    rollout, last = picture.pool.rollout, picture.pool.last_rollout or "it has ended"
+    if rollout is None and request.action == "abort":
+        return Judgement(last, done=True)
+    if rollout is None:
+        return Judgement("turned back", failed=last) if picture.pool.turned_back else Judgement(last, done=True)
+    if request.action == "resume" and rollout.phase in (RolloutPhase.PAUSED, RolloutPhase.HOLDING):
+        return Judgement(f"{rollout.phase} again: {rollout.why}", done=True)
+    return rolling(picture)
 
 
 def rolling(picture: Picture) -> Judgement:
@@ -69,7 +90,7 @@ def settled(picture: Picture, done: str, only: int | None = None) -> Judgement:
     if pool.stopped:
         return Judgement(f"{done}; the pool is stopped", done=True)
     wanted = [n for n in numbers if not (n in picture.slots and idle(picture.slots[n]))]
-    serving = sum(any(picture.serves(w) for w in picture.of_slot(n)) for n in wanted)
+    serving = sum(any(picture.stands(w) for w in picture.of_slot(n)) for n in wanted)
     extra = len(picture.workers) - sum(bool(picture.of_slot(n)) for n in wanted) if only is None else 0
     if serving == len(wanted) and extra <= 0:
         return Judgement(done, done=True)
@@ -93,7 +114,10 @@ def replaced(operation: Operation, picture: Picture) -> Judgement:
     """Restart of one worker; a pool's restart is a rollout, which ends itself."""
     number = number_of(operation.target)
     if number is None:
-        return rolling(picture) if picture.pool.rollout else Judgement("under way")
+        rollout = picture.pool.rollout
+        if rollout is None or rollout.operation != operation.id:
+            return Judgement("overtaken", failed=f"another rollout of {operation.target} took its place")
+        return rolling(picture)
     workers = picture.of_slot(number)
     slot = picture.slots.get(number)
     if slot is None:

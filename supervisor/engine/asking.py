@@ -195,13 +195,13 @@ def steer(desk: Desk, operation: Operation, request: Steer, now: float, wall: fl
             released = rollout.released or rollout.phase is RolloutPhase.HOLDING
             going = replace(rollout, phase=RolloutPhase.RUNNING, why=None, released=released)
             ledger.pools[pool.name] = replace(pool, rollout=going)
-            return f"the rollout of {pool.name} goes on"
+            return None
         case "abort":
             if rollout.phase is RolloutPhase.ABORTING:
-                return "the rollout is being aborted already"
+                return None  # followed to the same end
             why = f"aborted by {request.actor}"
             ledger.pools[pool.name] = replace(pool, rollout=replace(rollout, phase=RolloutPhase.ABORTING, why=why))
-            return f"the rollout of {pool.name} is being aborted; the old workers are put back"
+            return None
         case _:
             assert_never(request.action)
 

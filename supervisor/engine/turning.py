@@ -181,6 +181,7 @@ def end_rollout(desk: Desk, turn: Turn, pool: Pool, move: Advance) -> None:
             pool,
             rollout=None,
             last_rollout=last,
+            turned_back=False,
             complete=rollout.to_generation,
             previous=rollout.from_generation,
         )
@@ -189,7 +190,7 @@ def end_rollout(desk: Desk, turn: Turn, pool: Pool, move: Advance) -> None:
         desk.end(rollout.operation, OperationPhase.DONE, progress)
         return
     last = f"{rollout.operation} to generation {rollout.to_generation} aborted {rfc3339(turn.wall)}: {rollout.why}"
-    ledger.pools[pool.name] = prune(replace(pool, rollout=None, last_rollout=last))
+    ledger.pools[pool.name] = prune(replace(pool, rollout=None, last_rollout=last, turned_back=True))
     progress = f"{pool.name} serves generation {rollout.from_generation}, as before"
     desk.end(rollout.operation, OperationPhase.ABORTED, progress, rollout.why)
 

@@ -51,6 +51,8 @@ class Pool(Struct, frozen=True, kw_only=True):
     rollout: Rollout | None = None
     last_rollout: str | None = None
     """How the last rollout ended, in one sentence."""
+    turned_back: bool = False
+    """The last rollout was aborted."""
     leaving: bool = False
     """No longer in the configuration: its workers are taken down, then it is forgotten."""
     keeper_why: str | None = None
