@@ -1,6 +1,6 @@
 /* The smallest worker: tells when its main began, answers every request on $PORT with 200, and waits.
 
-   worker [FIFO]: a line with the time, CLOCK_MONOTONIC in ns, and its pid goes there. */
+   worker [FIFO [crash]]: a line with the time, CLOCK_MONOTONIC in ns, and its pid goes there. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +45,8 @@ int main(int count, char **words)
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (count > 1)
         tell(words[1], &now);
+    if (count > 2)
+        return 1;
     if (getenv("PORT"))
         serve(atoi(getenv("PORT")));
     for (;;)
