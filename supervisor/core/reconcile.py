@@ -15,7 +15,7 @@ from msgspec import Struct
 from supervisor.core.rotation import View, serves
 from supervisor.model.deeds import Deed, Dismiss, DropSlot, Spawn
 from supervisor.model.phases import Phase
-from supervisor.model.pools import Pool
+from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.workers import Slot, Worker
 
 ARRIVING = (Phase.STARTING, Phase.READY)
@@ -47,6 +47,12 @@ class Picture(Struct, frozen=True):
 
     def serves(self, worker: Worker) -> bool:
         return serves(worker, self.pool.spec, self.views.get(worker.serial))
+
+    def stands(self, worker: Worker) -> bool:
+        """It serves, or would, but for an operator who keeps it out of rotation."""
+        view = self.views.get(worker.serial)
+        kept_out = worker.phase is Phase.READY and view is not None and view.asked is not None
+        return kept_out or self.serves(worker)
 
     def serving(self) -> int:
         return sum(self.serves(worker) for worker in self.workers)
@@ -145,8 +151,9 @@ def fill(
     if not workers:
         return vacancy(picture, slot)
     if len(fresh) > 1:
-        # Two of the right kind, after a rollout was turned back: the one that served longest stays.
-        keep = min(fresh, key=lambda worker: (not picture.serves(worker), worker.serial))
+        # Two of the right kind, after a rollout or a restart was called off: the one that still carries requests,
+        # else the one that served longest stays.
+        keep = min(fresh, key=lambda worker: (worker.reprieved is None, not picture.serves(worker), worker.serial))
         why = "its slot has a worker already"
         return [Dismiss(serial=w.serial, why=why, force=True) for w in fresh if w is not keep], None, None
     if fresh and stale:
@@ -186,15 +193,28 @@ def succeed(
     picture: Picture, successor: Worker, stale: Sequence[Worker]
 ) -> tuple[list[Deed], str | None, float | None]:
     """The successor must serve, and for a while, before the old one goes."""
-    if not picture.serves(successor):
+    if not picture.stands(successor) and not given_its_time(picture, successor):
         what = "to get ready" if successor.phase is Phase.STARTING else "to be up at the proxy"
         return [], f"its new worker {what}", None
     since = successor.serving_since if successor.serving_since is not None else picture.now
+    if not picture.serves(successor):
+        since = successor.since
     settled = since + watch_seconds(picture, successor)
     if picture.now < settled:
         return [], "its new worker to prove itself", settled
     why = "replaced by a new worker"
-    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture, w)) for w in stale], None, None
+
+
+def given_its_time(picture: Picture, back: Worker) -> bool:
+    """A worker that was put back by an abort, ready and not up at the proxy: it is waited for no longer."""
+    rollout = picture.pool.rollout
+    if rollout is None or rollout.phase is not RolloutPhase.ABORTING or back.phase is not Phase.READY:
+        return False
+    return (
+        picture.now
+        >= max(back.since, rollout.settled_at or 0.0) + picture.pool.revision(back.generation).ready.timeout
+    )
 
 
 def watch_seconds(picture: Picture, successor: Worker) -> float:
@@ -214,10 +234,13 @@ def replace_stale(
         why = "outdated before it was ready"
         return [Dismiss(serial=w.serial, why=why, force=True) for w in unready], None, None
     policy = picture.pool.spec.rollout
+    if slot.finished:
+        why = "its successor has ended as it should"
+        return [Dismiss(serial=w.serial, why=why, force=forced(picture, w)) for w in stale], None, None
     if policy.surge and slot.failed:
         return [], f"its new worker failed: {slot.failed}", None
-    if policy.surge and slot.retry_at is not None and slot.retry_at > picture.now:
-        return [], "its new worker failed; backing off", slot.retry_at
+    if slot.retry_at is not None and slot.retry_at > picture.now:
+        return [], "backing off before the next one", slot.retry_at
     if budget.surge > 0 and len(workers) == len(stale):
         budget.surge -= 1
         return [spawn(slot)], None, None
@@ -230,7 +253,7 @@ def replace_stale(
         return [], f"{loss - budget.spare} more to serve", None
     budget.spare -= loss
     why = "to be replaced by a new worker"
-    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in stale], None, None
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture, w)) for w in stale], None, None
 
 
 def spare_one(
@@ -244,8 +267,16 @@ def spare_one(
         return [], f"{loss - budget.spare} more to serve", None
     budget.spare -= loss
     why = "its slot has a worker already"
-    return [Dismiss(serial=w.serial, why=why, force=forced(picture)) for w in more], None, None
+    return [Dismiss(serial=w.serial, why=why, force=forced(picture, w)) for w in more], None, None
 
 
-def forced(picture: Picture) -> bool:
+def forced(picture: Picture, worker: Worker) -> bool:
+    """Whether it goes though its drain runs out of time. What was turned back is never put back into rotation."""
+    rollout = picture.pool.rollout
+    if (
+        rollout is not None
+        and rollout.phase is RolloutPhase.ABORTING
+        and worker.generation == rollout.to_generation
+    ):
+        return True
     return picture.pool.spec.rollout.on_drain_timeout == "force"

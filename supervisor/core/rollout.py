@@ -15,7 +15,11 @@ from supervisor.core.reconcile import Picture
 from supervisor.core.verdict import Score, spoils
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Rollout, RolloutPhase
-from supervisor.model.workers import Slot, Worker
+from supervisor.model.workers import End, Slot, Worker
+
+FOREVER = float("inf")
+DEATHS_WAITED = 2
+"""Deaths of an old worker that was put back, after which an abort does not wait for it."""
 
 
 class Advance(Struct, frozen=True):
@@ -82,21 +86,25 @@ def turn_more(
 ) -> Advance:
     """Turn as many slots as may be replaced at the same time, keeping the pause between them."""
     policy = picture.pool.spec.rollout
+    # Slots that were given up have nobody to lose, and others may wait for them to serve again.
+    lost = [n for n in numbers if n not in turned and picture.slots[n].failed and not picture.of_slot(n)]
     if policy.batch:
         room = 0 if pending else policy.batch
     else:
         room = max(1, policy.surge + policy.unavailable) - len(pending)
     if policy.canary and not rollout.released:
         room = min(room, policy.canary - len(turned))
+        lost = []
     if room <= 0:
-        return Advance(rollout, waiting=waits, wake=wake)
+        return Advance(rollout, turn=dict.fromkeys(lost, rollout.to_generation), waiting=waits, wake=wake)
     if turned and not pending and policy.pause:
         since = rollout.settled_at if rollout.settled_at is not None else picture.now
         if picture.now < since + policy.pause:
             paused = replace(rollout, settled_at=since)
             return Advance(paused, wake=since + policy.pause, waiting="the pause between slots to pass")
-    following = [n for n in numbers if n not in turned][:room]
-    turn = dict.fromkeys(following, rollout.to_generation)
+    following = [n for n in numbers if n not in turned]
+    following.sort(key=lambda n: any(picture.serves(w) for w in picture.of_slot(n)))
+    turn = dict.fromkeys([*following[:room], *lost], rollout.to_generation)
     return Advance(replace(rollout, settled_at=None) if turn else rollout, turn=turn, waiting=waits, wake=wake)
 
 
@@ -114,6 +122,8 @@ def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, fl
     workers = picture.of_slot(number)
     old = [w for w in workers if w.generation != rollout.to_generation]
     new = [w for w in workers if w.generation == rollout.to_generation and w.phase is Phase.READY]
+    if ended_well(picture.slots[number], rollout):
+        return (f"its old worker, {old[0].phase}, to be gone", None) if old else None
     if not new:
         starting = any(w.generation == rollout.to_generation for w in workers)
         return ("its new worker to get ready" if starting else "its old worker to leave"), None
@@ -127,6 +137,17 @@ def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, fl
     if old:
         return f"its old worker, {old[0].phase}, to be gone", None
     return None
+
+
+def ended_well(slot: Slot, rollout: Rollout) -> bool:
+    """A job of the new generation that has done its work, where the policy says that this is its end."""
+    end = last_end(slot, rollout)
+    return slot.finished and end is not None and end.code == 0
+
+
+def last_end(slot: Slot, rollout: Rollout) -> End | None:
+    """How the last worker of the new generation ended in this slot."""
+    return next((end for end in reversed(slot.ends) if end.generation == rollout.to_generation), None)
 
 
 def limit_of(picture: Picture, rollout: Rollout) -> float:
@@ -156,8 +177,9 @@ def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
     # Turning a slot wipes its slate: what is on it now is the new generation's. A worker that served long
     # enough to be believed may die once, as any worker may; not twice, and not before.
     believed = unfinished(picture, rollout, slot.number) is None
-    if (slot.finished or len(slot.deaths) >= 1 + (slot.proven or believed)) and slot.ends:
-        end = slot.ends[-1]
+    finished = slot.finished and not ended_well(slot, rollout)
+    end = last_end(slot, rollout)
+    if (finished or len(slot.deaths) >= 1 + (slot.proven or believed)) and end is not None:
         lines = f"; its last lines: {' | '.join(end.last_lines[-3:])}" if end.last_lines else ""
         return f"{end.why}{lines}"
     for worker in workers:
@@ -202,17 +224,31 @@ def score(picture: Picture, worker: Worker) -> Score | None:
 
 
 def retreat(picture: Picture, rollout: Rollout) -> Advance:
-    """Turn every slot back; it is over when no worker of the new generation is left and the old ones serve."""
+    """Turn every slot back; it is over when no worker of the new generation is left and the old ones serve.
+
+    Old ones that cannot serve, for whatever reason, are waited for no longer than any worker is.
+    """
     turn = rest(picture, rollout.from_generation)
     new = [w for w in picture.workers if w.generation == rollout.to_generation]
-    missing = [
-        n
-        for n in wanted_numbers(picture)
-        if not picture.slots[n].failed and not any(picture.serves(w) for w in picture.of_slot(n))
-    ]
-    if turn or new or missing:
+    waits = [until for n in wanted_numbers(picture) if (until := missing(picture, rollout, n)) is not None]
+    if turn or new or waits:
         what = (
             ", ".join(sorted(w.slot_name for w in new)) + " to leave" if new else "the old workers to serve again"
         )
-        return Advance(rollout, turn=turn, waiting=what)
+        wake = min((until for until in waits if until < FOREVER), default=None)
+        return Advance(rollout, turn=turn, waiting=what, wake=wake)
     return Advance(rollout, ended="aborted")
+
+
+def missing(picture: Picture, rollout: Rollout, number: int) -> float | None:
+    """Until when a slot that was turned back is waited for; None: it serves, or nothing is to be hoped for."""
+    pool, slot, workers = picture.pool, picture.slots[number], picture.of_slot(number)
+    if pool.stopped or pool.leaving or pool.keeper_why or picture.stopping:
+        return None
+    if slot.failed or slot.finished or len(slot.deaths) >= DEATHS_WAITED or any(map(picture.stands, workers)):
+        return None
+    ready = [w.since for w in workers if w.phase is Phase.READY]
+    if not ready:
+        return FOREVER  # it starts, or is about to: that ends in readiness or in a death
+    until = min(ready) + pool.revision(rollout.from_generation).ready.timeout
+    return until if picture.now < until else None

@@ -18,6 +18,8 @@ class View(Struct, frozen=True):
     backend: Backend | None
     since: float = 0.0
     """Since when the proxy has answered without a break, in monotonic seconds."""
+    asked: Rotation | None = None
+    """What an operator asked for, while that holds: drain or maint."""
 
 
 def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:

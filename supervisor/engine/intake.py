@@ -5,7 +5,7 @@ import time
 
 from msgspec.structs import replace
 
-from supervisor.core.backoff import after_end
+from supervisor.core.backoff import after_end, after_excess
 from supervisor.core.lifecycle import step
 from supervisor.core.rotation import quiet
 from supervisor.engine.desk import Desk
@@ -150,6 +150,8 @@ def measure(desk: Desk, fact: Measured) -> set[str]:
             continue
         why = f"memory {sample.rss_bytes >> 20} MiB is over its limit of {limit >> 20} MiB"
         ledger.workers[serial] = replace(worker, condemned=why)
+        slot, policy = ledger.slot(worker.pool, worker.slot), ledger.pools[worker.pool].spec.restart
+        ledger.keep(after_excess(slot, worker, policy, sample.at, random.random()))
         desk.say("memory-limit", worker.slot_name, f"{why}; replacing it", level="warning", pool=worker.pool)
         touched.add(worker.pool)
     return touched

@@ -8,7 +8,7 @@ from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import find_backend
 from supervisor.model.errors import BadRequest
 from supervisor.model.operations import Operation, OperationPhase
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Phase, Rotation
 from supervisor.model.requests import Reload, Restart, Rotate, Shutdown, Upgrade
 
 
@@ -33,9 +33,13 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
     request = operation.request
     if isinstance(request, Rotate):
         try:
-            _, _, backend = find_backend(ledger, request.target)
+            proxy, upstream, backend = find_backend(ledger, request.target)
         except BadRequest as error:
             return Judgement("gone", failed=f"{request.target} is no longer there: {error}")
+        asked = ledger.asked.get((proxy, upstream.name, backend.address), Rotation.READY)
+        if asked is not request.rotation:
+            why = f"{request.target} is no longer to be in {request.rotation}, but in {asked}: "
+            return Judgement("called off", failed=f"{why}a later request, or another worker in its place")
         return rotated(request, backend)
     if isinstance(request, Reload):
         return reload_verdict(ledger, operation, now)

@@ -136,7 +136,11 @@ class Ledger:
             by_address = {b.address: b for b in upstream.backends} if upstream else {}
             fresh = bool(state and state.reachable)
             since = state.answers_since if state else 0.0
-            views = {w.serial: View(fresh, by_address.get(w.address or ""), since) for w in workers}
+            asked = self.asked_in(pool)
+            views = {
+                w.serial: View(fresh, by_address.get(w.address or ""), since, asked.get(w.address or ""))
+                for w in workers
+            }
         stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())
         return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping=stopping)
 

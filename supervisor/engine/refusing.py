@@ -72,9 +72,12 @@ def check(ledger: Ledger, request: AnyRequest) -> None:
             held(ledger, pool)
             if pool.stopped or (number is not None and ledger.slot(pool.name, number).stopped):
                 raise Conflict(f"{request.target} is stopped; `clusterctl start {request.target}` brings it back")
-        case Stop() | Start():
-            pool, _ = target_pool(ledger, request.target)
-            held(ledger, pool)
+        case Stop():
+            held(ledger, target_pool(ledger, request.target)[0])
+        case Start():
+            # Another worker's restart may wait for just the one that is to be started.
+            pool, number = target_pool(ledger, request.target)
+            held(ledger, pool, number)
         case Steer():
             check_steer(pool_named(ledger, request.pool), ledger, request)
         case Rotate():
@@ -85,8 +88,11 @@ def check(ledger: Ledger, request: AnyRequest) -> None:
             assert_never(request)
 
 
-def held(ledger: Ledger, pool: Pool) -> None:
-    """Raise Conflict with the name of what holds the pool. Scaling holds nothing: it may be changed any time."""
+def held(ledger: Ledger, pool: Pool, number: int | None = None) -> None:
+    """Raise Conflict with the name of what holds the pool, or the slot of that number where one is given.
+
+    Scaling holds nothing: it may be changed any time.
+    """
     if pool.rollout is not None:
         rollout = ledger.operations.get(pool.rollout.operation)
         what = f"{pool.rollout.operation} ({rollout.verb})" if rollout else pool.rollout.operation
@@ -95,6 +101,8 @@ def held(ledger: Ledger, pool: Pool) -> None:
             f"`clusterctl rollout status {pool.name}` shows it, `rollout abort {pool.name}` ends it"
         )
     for operation in ledger.operations.values():
+        if number is not None and number_of(operation.target) not in (None, number):
+            continue
         if operation.running and operation.pool == pool.name and isinstance(operation.request, Restart | Stop):
             raise Conflict(f"{pool.name} is held by {operation.id} ({operation.verb}): {operation.progress}")
 
@@ -126,6 +134,8 @@ def room(spec: PoolSpec) -> int | None:
 def check_steer(pool: Pool, ledger: Ledger, request: Steer) -> None:
     if request.action == "undo":
         held(ledger, pool)
+        if pool.stopped:
+            raise Conflict(f"{pool.name} is stopped; `clusterctl start {pool.name}` brings it back")
         if pool.previous is None or pool.previous not in pool.revisions:
             raise Conflict(f"{pool.name} has no earlier complete generation to go back to")
         return
@@ -186,8 +196,14 @@ def check_rotate(ledger: Ledger, request: Rotate) -> None:
         raise Conflict(f"{request.target} is being removed: no worker fills it any more")
     if request.rotation is Rotation.READY or request.yes:
         return
-    serving = in_rotation(upstream)
-    if [b.name for b in serving] == [backend.name]:
+    # The last reading does not show yet what was asked for since, nor who began to leave.
+    leaving = {w.address for w in ledger.workers.values() if w.phase is not Phase.READY}
+    serving = [
+        b.name
+        for b in in_rotation(upstream)
+        if (proxy, upstream.name, b.address) not in ledger.asked and b.address not in leaving
+    ]
+    if serving == [backend.name]:
         raise NeedsYes(
             f"{backend.name} is the last backend of {proxy}/{upstream.name} that serves: "
             f"without it every request is refused; --yes does it all the same"

@@ -56,7 +56,7 @@ class RestartSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     give_up: int = 10
     """This many deaths …"""
     give_up_window: float = 60.0
-    """… within so many seconds, and the slot is failed."""
+    """… within so many seconds, our own waits not counted, and the slot is failed."""
     reset_after: float = 60.0
     """Seconds of being ready after which back-off and deaths are forgotten."""
 

@@ -50,14 +50,14 @@ def test_so_many_deaths_in_the_window_fail_the_slot_and_say_so() -> None:
     slot = SLOT
     for now in (100.0, 110.0, 159.9):
         slot = after_end(slot, CRASHED, END, policy, now, MIDDLE)
-    assert slot.failed == "3 deaths within 60 s; last: exit code 1"
+    assert slot.failed == "3 deaths within 60 s, waits not counted; last: exit code 1"
     assert slot.retry_at is None
 
 
 def test_a_death_that_left_the_window_does_not_count() -> None:
     policy = RestartSpec(give_up=3, give_up_window=60.0, reset_after=1000.0)
     slot = SLOT
-    for now in (100.0, 110.0, 160.0):
+    for now in (100.0, 110.0, 161.0):
         slot = after_end(slot, CRASHED, END, policy, now, MIDDLE)
     assert slot.failed is None
     assert len(slot.deaths) == 2
