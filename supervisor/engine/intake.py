@@ -94,7 +94,7 @@ def end_words(fact: Exited) -> str:
     if fact.oom:
         return "killed for lack of memory (OOM)"
     if not fact.known:
-        return "ended while no keeper watched, status unknown"
+        return "ended, status unknown: the keeper that had started it was killed before"
     if fact.signal:
         return f"killed by {fact.signal}"
     return "exit code unknown" if fact.code is None else f"exit code {fact.code}"

@@ -63,7 +63,7 @@ def proxy_pool(proxy: ProxySpec, argv: tuple[str, ...], cwd: str) -> PoolSpec:
         cwd=cwd,
         ready=ReadySpec(),
         stop=StopSpec(signal="USR1", timeout=5.0),
-        restart=RestartSpec(give_up=NEVER, backoff_max=10.0),
+        restart=RestartSpec(give_up=NEVER, backoff=0.1, backoff_max=2.0, reset_after=10.0),
     )
 
 

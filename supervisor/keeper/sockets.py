@@ -174,6 +174,9 @@ class Listeners:
         if self._held.get(name, ("",))[0] == address:
             return None
         end = bind(address)
+        # As systemd hands them over: who wants it otherwise says so, and who does not would end on EAGAIN.
+        # Only here: one that is taken back shares the flag with workers that live by it.
+        end.setblocking(True)
         self.hold(name, address, end)
         return os.fstat(end.fileno()).st_ino
 

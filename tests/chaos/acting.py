@@ -5,11 +5,12 @@ import os
 import random
 import resource
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.whole.cluster import Cluster, Json, processes_with
+from tests.whole.cluster import Cluster, Json, processes_with, until
 
 GRACE = 0.05
 """Seconds by which the clocks of who kills and of who asks may differ."""
@@ -141,9 +142,19 @@ def kill_proxy(scene: Scene) -> str:
     with scene.excused("KILL of HAProxy", 1.0):
         for pid in pids:
             kill(pid)
-        scene.cluster.until(lambda s: s["proxies"] and s["proxies"][0]["reachable"], "HAProxy is back", 20)
+        until(lambda: answers(scene.cluster.front), "HAProxy answers again", 20)
         serving(scene)
     return f"KILL of HAProxy ({pids})"
+
+
+def answers(port: int) -> bool:
+    """Whether a page comes back from that port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1) as asked:
+            asked.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return asked.recv(64).startswith((b"HTTP/1.1 2", b"HTTP/1.0 2"))
+    except OSError:
+        return False
 
 
 def serving(scene: Scene) -> None:
