@@ -5,21 +5,25 @@ from collections.abc import Callable, Iterable
 from supervisor.model.spec import PoolSpec
 
 
-def address_for(spec: PoolSpec, slot: int, used: Iterable[str], free: Callable[[int], bool]) -> str | None:
+def address_for(
+    spec: PoolSpec, slot: int, used: Iterable[str], free: Callable[[int], bool], shunned: Iterable[str] = ()
+) -> str | None:
     """HOST:PORT for a worker of `slot`; None when every port is used by us or taken by a stranger.
 
-    `used` are the addresses of workers not yet gone; `free` tells whether nobody else listens on a port.
+    `used` are the addresses of workers not yet gone; `free` tells whether nobody else listens on a port. `shunned`
+    are taken only where nothing else is left: the proxy still knows them by another slot's name.
     """
     if spec.ports is None:
         return None
     first, last = spec.ports
-    taken = set(used)
+    taken, misnamed = set(used), set(shunned)
     count = last - first + 1
-    for offset in range(count):
-        port = first + (slot + offset) % count
-        address = join(spec.host, port)
-        if address not in taken and free(port):
-            return address
+    ports = [first + (slot + offset) % count for offset in range(count)]
+    for wanted in (False, True):
+        for port in ports:
+            address = join(spec.host, port)
+            if address not in taken and (address in misnamed) is wanted and free(port):
+                return address
     return None
 
 

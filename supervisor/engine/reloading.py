@@ -88,6 +88,11 @@ def apply(ledger: Ledger, spec: ClusterSpec, operation: str, now: float, wall: f
 def change_pool(ledger: Ledger, pool: Pool, new: PoolSpec, operation: str, now: float, wall: float) -> None:
     change = change_of(pool, new)
     desired = change.scale[1] if change.scale else pool.desired
+    if new.limits.memory != pool.spec.limits.memory:
+        # Whom the old limit condemned is measured against the new one.
+        for worker in ledger.workers_of(pool.name):
+            if worker.condemned and worker.condemned.startswith("memory "):
+                ledger.workers[worker.serial] = replace(worker, condemned=None)
     pool = replace(pool, spec=new, desired=desired, leaving=False)
     if not change.rollout:
         # The running generation is the same program: what steers it follows the configuration from now on.

@@ -12,6 +12,7 @@ from supervisor.core.reconcile import Plan, reconcile
 from supervisor.core.rollout import Advance, advance
 from supervisor.engine.desk import Desk, rfc3339
 from supervisor.engine.intake import take, tell_slot
+from supervisor.engine.ledger import Ledger
 from supervisor.model.backends import Backend
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
 from supervisor.model.facts import Dismissed, TimePassed
@@ -210,7 +211,7 @@ def give_birth(desk: Desk, turn: Turn, deed: Spawn) -> None:
     address = spec.listen
     if spec.ports is not None:
         used = [w.address for w in ledger.workers.values() if w.address is not None]
-        address = address_for(spec, deed.slot, used, turn.free)
+        address = address_for(spec, deed.slot, used, turn.free, misnamed(ledger, pool, deed.slot))
         if address is None:
             no_address(desk, turn, deed)
             return
@@ -228,6 +229,14 @@ def give_birth(desk: Desk, turn: Turn, deed: Spawn) -> None:
     ledger.workers[worker.serial] = worker
     turn.births.append(worker)
     turn.wakes.append(turn.now + spec.ready.timeout)
+
+
+def misnamed(ledger: Ledger, pool: Pool, slot: int) -> list[str]:
+    """Addresses that we added to the proxy under another slot's name and that it has not let go of yet."""
+    upstream = ledger.upstream_of(pool)
+    name = f"{pool.name}.{slot}"
+    backends = upstream.backends if upstream else ()
+    return [b.address for b in backends if b.added and b.name.partition(":")[0] != name]
 
 
 def log_path(desk: Desk, deed: Spawn) -> str:
