@@ -4,6 +4,7 @@ import sys
 import time
 from argparse import Namespace
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 
 from dashboard.answers import NoAnswer, NobodyThere
@@ -28,6 +29,8 @@ def top(args: Namespace) -> int:
     if args.web:
         return web(args, ("--socket", str(where.socket)), where.name)
     if not screen_possible():
+        if args.record:
+            raise Usage("top --record needs a terminal that can show the screen")
         tell("not a terminal that can show the screen; plain frames instead (as `top --batch`)")
         return frames(where, args.n, args.interval)
     return screen(where.socket, args)
@@ -73,16 +76,16 @@ def replay(path: Path, args: Namespace) -> int:
         recording = Replay(path)
     except (OSError, NoRecording) as error:
         raise Usage(f"top: {error.strerror}: {path}" if isinstance(error, OSError) else f"top: {error}") from None
-    if args.web:
-        recording.close()
-        return web(args, ("--replay", str(path)), path.name)
-    if recording.trouble:
-        tell(f"{path}: {recording.trouble}")
-    if not screen_possible():
-        raise Usage("top --replay needs a terminal that can show the screen")
-    from dashboard.tui.app import run
+    with closing(recording):
+        if args.web:
+            return web(args, ("--replay", str(path)), path.name)
+        if recording.trouble:
+            tell(f"{path}: {recording.trouble}")
+        if not screen_possible():
+            raise Usage("top --replay needs a terminal that can show the screen")
+        from dashboard.tui.app import run
 
-    return run(recording, theme=args.theme, ascii=args.ascii)
+        return run(recording, theme=args.theme, ascii=args.ascii)
 
 
 def web(args: Namespace, source: tuple[str, str], name: str) -> int:
