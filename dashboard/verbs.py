@@ -96,7 +96,7 @@ VERBS = (
             _flag("--web", action="store_true", help="in a browser on this machine; prints the address"),
             _flag("--port", type="count", default=0, metavar="N", help="with --web: the port, else a free one"),
             _flag("--ascii", action="store_true", help="no characters outside ASCII of our own"),
-            _flag("--filter", metavar="WORDS", help="show matching rows, as `/` does: text !text state:failed cpu>80"),
+            _flag("--filter", metavar="WORDS", help="matching rows, as `/` does: text !text state:failed cpu>80"),
             _flag("--sort", metavar="COLUMN", help="order of the workers: worker, cpu, memory, rate, uptime …"),
             _flag("--no-color", action="store_true", help="no colours, as NO_COLOR=1"),
             _flag("--no-mouse", action="store_true", help="leave the mouse to the terminal"),
