@@ -16,6 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from supervisor.api.readonly import offer
 from supervisor.api.serving import serve
 from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
@@ -127,6 +128,8 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     door = EngineDoor(engine, link.keeper_pid, own_version(), running)
     api = asyncio.create_task(serve(door, listener))
     api.add_done_callback(lambda task: engine.finish("the API ended"))
+    if (path := engine.ledger.spec.read_only_socket) is not None:
+        running.keep("read-only socket", lambda: offer(door, path, engine.ledger.spec.read_only_group))
     running.keep("history", lambda: keep(door.kept, door.snapshot))
     # What is here stays; and rows of a thousand workers are no reason to look for garbage again and again.
     gc.collect()

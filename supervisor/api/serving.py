@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,11 +18,11 @@ MOST_REQUESTS = 2_000
 LARGEST_HEAD = 64 * 1024
 
 
-async def serve(door: Door, listener: socket.socket) -> None:
+async def serve(door: Door, listener: socket.socket, guard: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:
     """Until cancelled; then answers under way get a second, and streams end. Closes `listener`, our copy of it."""
     listener.setblocking(False)
     config = uvicorn.Config(
-        Bounded(application(door), MOST_REQUESTS),
+        Bounded(guard(application(door)), MOST_REQUESTS),
         http=Connection,
         ws="none",
         lifespan="off",

@@ -67,13 +67,20 @@ class Running:
         """A task that must never end: what it stumbles over is told, and it begins again."""
 
         async def again_and_again() -> None:
+            said = ""
             while True:
                 try:
                     await make()
+                except OSError as error:
+                    text = f"{name}: {error}; trying again every {RETRY:g} s"
                 except Exception as error:
                     _log.exception("%s", name)
                     text = f"{name}: a fault of clusterctl itself: {type(error).__name__}: {error}; going on"
+                else:
+                    text = ""
+                if text and text != said:
                     self.desk.say("fault", "cluster", text, level="error")
+                said = text
                 await asyncio.sleep(RETRY)
 
         self._tasks[name] = asyncio.create_task(again_and_again())

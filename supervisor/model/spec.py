@@ -162,3 +162,7 @@ class ClusterSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     proxies: tuple[ProxySpec, ...] = ()
     source: str | None = None
     """The file that it was read from."""
+    read_only_socket: str | None = None
+    """A second socket, absolute, on which nothing can be changed."""
+    read_only_group: str | None = None
+    """Whose members may use it; None: the owner alone."""

@@ -13,6 +13,10 @@ LONGEST_SOCKET_PATH = 107
 
 def check(spec: ClusterSpec, problems: Problems) -> None:
     _socket_length("cluster.state_dir", socket_path(spec.state_dir), problems)
+    if spec.read_only_socket:
+        _socket_length("cluster.read_only_socket", spec.read_only_socket, problems)
+    elif spec.read_only_group:
+        problems.report("cluster.read_only_group", "needs cluster.read_only_socket, and there is none")
     wrong = {problem.path for problem in problems.found}
     for pool in spec.pools:
         _pool(pool, wrong, problems)

@@ -18,7 +18,12 @@ _TABLE: Parse = _as_it_is
 
 TOP: Mapping[str, Parse] = {"cluster": _TABLE, "pools": _TABLE, "proxies": _TABLE}
 
-CLUSTER: Mapping[str, Parse] = {"name": values.name, "state_dir": values.path}
+CLUSTER: Mapping[str, Parse] = {
+    "name": values.name,
+    "state_dir": values.path,
+    "read_only_socket": values.path,
+    "read_only_group": values.group,
+}
 
 POOL: Mapping[str, Parse] = {
     "command": commands.argv,

@@ -87,6 +87,8 @@ def _cluster(
         pools=tuple(pools),
         proxies=tuple(_checked_like_their_pool(proxy, pools) for proxy in proxies),
         source=source,
+        read_only_socket=absolute(looking, directory) if (looking := cluster.get("read_only_socket")) else None,
+        read_only_group=cluster.get("read_only_group"),
     )
     check(spec, problems)
     return spec

@@ -156,6 +156,13 @@ def name(value: object) -> str:
     return value
 
 
+def group(value: object) -> str:
+    """A group of this machine, as its name is written; whether there is one is asked when it is needed."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("the name of a group")
+    return value
+
+
 def upstream(value: object) -> str:
     """What a proxy may call an upstream; nothing that could end one of its commands."""
     if not isinstance(value, str) or not _PROXY_NAME.fullmatch(value):
