@@ -29,7 +29,7 @@ class Engine:
         self._loop = loop
         self._argv = argv
         self._log_path = log_path
-        self._api_fd = api_fd
+        self.api_fd = api_fd
         self._hear = hear
         self._soft_nofile = soft_nofile
         self._started = 0.0
@@ -91,7 +91,7 @@ class Engine:
             cwd=".",
             env=env,
             log=self._log_path,
-            fds=[keeper_fd, self._api_fd],
+            fds=[keeper_fd, self.api_fd],
             listen=[],
             soft_nofile=self._soft_nofile,
         )

@@ -100,7 +100,29 @@ class Keeper:
             self._engine.kill()
         if self._patience and time.monotonic() - self._engine.heard < self._patience:
             announce(self._manager, "WATCHDOG=1")
+        self._renew_sockets()
         self._loop.after("watch", min(5.0, self._patience / 3 or 5.0), self._watch)
+
+    def _renew_sockets(self) -> None:
+        """Sockets that somebody removed, a cleaner of /tmp perhaps, are made again; nobody could reach us else."""
+        api, notify = (os.path.join(self._directory, name) for name in ("clusterctl.sock", "notify.sock"))
+        if self._ending:
+            return
+        try:
+            if not os.path.exists(notify):
+                self._loop.forget(self._notify.fileno())
+                self._notify.close()
+                self._notify = NotifySocket(notify, self._notified)
+                self._loop.watch(self._notify.fileno(), self._notify.read)
+                self._log(f"{notify} was removed; it is there again")
+            if not os.path.exists(api):
+                new = bind_unix(api, socket.SOCK_STREAM, limits.API_BACKLOG)
+                self._api.close()
+                self._api, self._engine.api_fd = new, new.fileno()
+                self._log(f"{api} was removed; it is there again, and the engine starts anew to serve it")
+                self._engine.kill()
+        except OSError as error:
+            self._log(f"{self._directory}: a socket was removed, and cannot be made again: {error}")
 
     # What the engine asks.
 

@@ -1,0 +1,184 @@
+"""Faults made for real that no other room makes: hangs, floods, closed output, crowds, removed sockets."""
+
+import contextlib
+import os
+import signal
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from supervisor.keeper import spawning
+from tests.whole.cluster import APPS, PYTHON, Cluster, port_block, until
+
+pytestmark = pytest.mark.real
+
+
+@contextmanager
+def cluster(text: str, *words: str) -> Iterator[Cluster]:
+    made = Cluster(text)
+    try:
+        made.up(*words)
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_worker_that_hangs_is_replaced_by_its_liveness() -> None:
+    """SIGSTOP: it neither answers nor ends; it is killed at the end of its time, and its slot is filled."""
+    first = port_block(10)
+    text = f"""
+    [pools.web]
+    command = ["{PYTHON}", "{APPS / "server.py"}"]
+    workers = 2
+    ports = "{first}-{first + 9}"
+    ready = {{ http = "/healthz" }}
+    alive = {{ http = "/healthz", every = "100ms", timeout = "200ms", failures = 3 }}
+    stop = {{ timeout = "300ms" }}
+    """
+    with cluster(text) as made:
+        row = made.workers()[0]
+        os.kill(row["pid"], signal.SIGSTOP)
+        made.until_pool(lambda p: p["workers"][0]["pid"] not in (None, row["pid"]) and p["ready"] == 2, "replaced")
+        exit = made.workers()[0]["last_exit"]
+        assert exit["why"].startswith("3 liveness probes failed in a row"), exit
+        assert exit["signal"] == "KILL"
+
+
+def test_a_worker_that_runs_out_of_its_memory_says_so() -> None:
+    """An address space limited by its own shell: its last words are the reason, and no other worker is touched."""
+    hog = "ulimit -v 200000; exec python3 -S -c 'import time; time.sleep(0.5); x = bytearray(10**9)'"
+    text = f"""
+    [pools.hog]
+    command = ["sh", "-c", "{hog}"]
+    restart = {{ give_up = "2 in 60s", backoff = "10ms" }}
+    [pools.jobs]
+    command = ["sleep", "1000"]
+    """
+    with cluster(text, "--timeout", "20s") as made:
+        other = made.until_pool(lambda p: p["ready"] == 1, "jobs runs", name="jobs")["pools"][1]["workers"][0][
+            "pid"
+        ]
+        made.until_pool(lambda p: p["workers"][0]["phase"] == "failed", "given up", name="hog")
+        row = made.workers("hog")[0]
+        assert any("MemoryError" in line for line in row["last_exit"]["last_lines"]), row
+        assert made.workers("jobs")[0]["pid"] == other
+
+
+def test_a_worker_without_output_is_a_worker() -> None:
+    """It closes its stdout and stderr, and ends: no reason is invented from lines that are not there."""
+    text = (
+        '[pools.mute]\ncommand = ["sh", "-c", "exec >&- 2>&-; sleep 0.3; exit 7"]\nrestart = { policy = "never" }\n'
+    )
+    with cluster(text, "--timeout", "20s") as made:
+        row = made.until_pool(lambda p: p["workers"][0]["last_exit"], "it ended", name="mute")["pools"][0][
+            "workers"
+        ][0]
+        assert row["last_exit"]["code"] == 7
+        assert row["last_exit"]["last_lines"] == []
+
+
+def test_a_flood_of_output_costs_the_engine_nothing() -> None:
+    """As fast as a program can write, for seconds: files stay bounded, the API answers at once, memory is flat."""
+    text = """
+    [pools.flood]
+    command = ["sh", "-c", "yes 'a line of output that is rather long, as lines go in the logs of servers'"]
+    log = { max_size = "8M", keep = 1 }
+    """
+    with cluster(text) as made:
+        before = made.until(lambda s: s["engine"]["rss_bytes"], "the engine is measured")["engine"]["rss_bytes"]
+        slowest, end = 0.0, time.monotonic() + 4
+        while time.monotonic() < end:
+            asked = time.monotonic()
+            after = made.snapshot()["engine"]["rss_bytes"]
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(0.05)  # a screen's pace, ten times over
+        # A rotation may have been seconds ago: what the writer makes until the next one is on top.
+        files = [file.stat().st_size for file in (made.state / "logs").iterdir()]
+        assert len(files) <= 3
+        assert slowest < 0.5
+        assert after - before < 30 << 20
+        made.must("stop", "flood")
+
+
+def test_two_hundred_crash_loops_leave_the_api_quick_and_the_processor_free() -> None:
+    """Backing off: in the end few start a second, and nobody waits for an answer."""
+    text = """
+    [pools.bad]
+    command = ["false"]
+    workers = 200
+    restart = { backoff = "200ms", backoff_max = "5s", give_up = "100000 in 60s" }
+    """
+    with cluster(text, "--timeout", "20s") as made:
+        made.until_pool(lambda p: sum(row["restarts"] for row in p["workers"]) > 400, "all crash", name="bad")
+        times = []
+        for _ in range(50):
+            asked = time.monotonic()
+            made.snapshot()
+            times.append(time.monotonic() - asked)
+            time.sleep(0.02)  # spread over what happens meanwhile
+        assert statistics.median(times) < 0.05, sorted(times)
+        used = cpu_of(made)
+        began = time.monotonic()
+        made.until(lambda _: time.monotonic() - began > 3, "some seconds of it")
+        share = (cpu_of(made) - used) / (time.monotonic() - began)
+        assert share < 0.9, f"{share:.2f} of a core for engine and keeper"
+
+
+def cpu_of(made: Cluster) -> float:
+    """Seconds of processor that engine and keeper have used, the dead children of the keeper apart."""
+    engine = made.snapshot()["engine"]
+    used = 0.0
+    for pid in (engine["pid"], engine["keeper_pid"]):
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
+
+
+def test_removed_socket_files_are_made_again() -> None:
+    """A cleaner took them: the workers stay, and soon the cluster can be asked again."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
+        pid = made.workers("jobs")[0]["pid"]
+        for name in ("clusterctl.sock", "notify.sock"):
+            (made.state / name).unlink()
+        assert made.verb("status").code == 3
+        made.until(lambda s: s["pools"][0]["workers"][0]["pid"] == pid, "it answers again, with the same worker")
+        assert (made.state / "notify.sock").exists()
+        made.must("restart", "jobs.0")
+
+
+def test_a_thousand_clients_that_never_read() -> None:
+    """They follow everything and take nothing: the engine's memory is bounded, and others are answered."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n') as made:
+        before = made.until(lambda s: s["engine"]["rss_bytes"], "the engine is measured")["engine"]["rss_bytes"]
+        with contextlib.ExitStack() as stack:
+            for _ in range(1000):
+                link = stack.enter_context(socket.socket(socket.AF_UNIX))
+                link.settimeout(10)
+                link.connect(str(made.state / "clusterctl.sock"))
+                link.sendall(b"GET /v1/events?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            for _ in range(3):
+                made.must("restart", "jobs.0")
+            asked = time.monotonic()
+            after = made.snapshot()["engine"]["rss_bytes"]
+            assert time.monotonic() - asked < 1.0
+            assert after - before < 200 << 20
+        until(lambda: made.verb("status").code == 0, "all is well after they left")
+
+
+def test_a_process_table_that_is_full_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fork says EAGAIN (ulimit -u): the words, and no descriptor lost."""
+
+    def full() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", full)
+    order = spawning.Order(argv=["true"], cwd="/", env={}, log="/dev/null", fds=[], listen=[])
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(spawning.Cannot, match="too many processes"):
+        spawning.fork(order)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,93 @@
+"""Stopping at every moment: while starting, backing off, rolling out; twice, by two at once; clocks that jump."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from supervisor.model.errors import Conflict
+from supervisor.model.operations import Operation, OperationPhase
+from supervisor.model.requests import Restart, Scale, Start, Stop
+from tests.engine.test_transcripts import SPEC, begun, ended
+from tests.engine.world import World
+
+JOBS = replace(SPEC, traffic=None, workers=2)
+
+
+def done(world: World, operation: Operation) -> None:
+    world.run(ended(world, operation))
+    end = world.ledger.operations[operation.id]
+    assert end.phase is OperationPhase.DONE, end
+
+
+def test_stop_while_starting(tmp_path: Path) -> None:
+    """A worker that hangs on its way up is stopped like any other, and stays down."""
+    world = World(tmp_path, JOBS, lambda worker: "hang")
+    world.tick()
+    done(world, world.ask(Stop(target="web")))
+    assert world.ledger.workers == {}
+    world.run(lambda: world.now > 1010)
+    assert world.ledger.workers == {}
+
+
+def test_stop_while_backing_off(tmp_path: Path) -> None:
+    """The wait for the next try ends with it; `start` begins with a clean slate."""
+    world = World(tmp_path, replace(JOBS, workers=1), lambda worker: "crash")
+    world.run(lambda: bool(world.ledger.slots.get("web")) and world.ledger.slots["web"][0].retry_at is not None)
+    done(world, world.ask(Stop(target="web.0")))
+    births = world.ledger.counters.serial
+    world.run(lambda: world.now > 1010)
+    assert world.ledger.counters.serial == births
+    world.behaves = lambda worker: "well"
+    done(world, world.ask(Start(target="web.0")))
+    assert world.ledger.slots["web"][0].deaths == ()
+
+
+def test_stop_during_a_rollout_is_refused_and_works_after_it(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    rollout = world.ask(Restart(target="web"))
+    world.run(lambda: "2" in world.line())
+    with pytest.raises(Conflict, match=rollout.id):
+        world.ask(Stop(target="web"))
+    done(world, rollout)
+    done(world, world.ask(Stop(target="web")))
+
+
+def test_stop_twice_and_start_twice(tmp_path: Path) -> None:
+    """Asking for what already is succeeds and says so."""
+    world = begun(tmp_path, JOBS)
+    done(world, world.ask(Stop(target="web")))
+    done(world, world.ask(Stop(target="web")))
+    for _ in range(2):
+        done(world, world.ask(Start(target="web")))
+    assert world.ledger.counters.serial == 4, "each of the two started twice, at first and again"
+
+
+def test_two_clients_at_once(tmp_path: Path) -> None:
+    """The last number wins, both operations end, and nobody is started who is not wanted."""
+    world = begun(tmp_path, JOBS)
+    first, second = world.ask(Scale(pool="web", desired=6)), world.ask(Scale(pool="web", desired=3))
+    world.run(lambda: not any(o.running for o in world.ledger.operations.values()))
+    assert len(world.ledger.workers) == 3
+    assert world.ledger.counters.serial == 3, "what was never wanted at a turn was never started"
+    assert {world.ledger.operations[o.id].phase for o in (first, second)} == {OperationPhase.DONE}
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+def test_a_clock_that_jumps_changes_nothing(step: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wall time is for people: the same crash loop, tick by tick, though the clock is set in the middle of it."""
+    monkeypatch.setattr("random.random", lambda: 0.5)
+
+    def story(folder: Path, jump: Callable[[], None]) -> list[str]:
+        folder.mkdir()
+        world = World(folder, JOBS, lambda worker: "crash" if worker.slot == 0 else "well")
+        lines = world.run(lambda: world.now > 1001)
+        jump()
+        return lines + world.run(lambda: bool(world.ledger.slots["web"][0].failed))
+
+    clock = time.time
+    expected = story(tmp_path / "steady", lambda: None)
+    told = story(tmp_path / "jumping", lambda: monkeypatch.setattr("time.time", lambda: clock() + step))
+    assert told == expected
