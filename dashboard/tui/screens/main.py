@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.content import Content
 
 from dashboard.mirror import BackendView, Mirror, WorkerView, worker_key
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
@@ -13,24 +12,19 @@ from dashboard.tui.commands import Local
 from dashboard.tui.facts import backend_pane, event_line, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
-from dashboard.tui.keys import ACT, MAIN_KEYS, REPLAY_KEYS, SEE, Key, Where, allowed, applying
-from dashboard.tui.screens.choose import ChooseScreen
-from dashboard.tui.screens.details import BackendScreen, WorkerScreen
-from dashboard.tui.screens.events import EventsScreen
+from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
 from dashboard.tui.screens.finding import Finding
-from dashboard.tui.screens.help import HelpScreen
-from dashboard.tui.screens.inspect import InspectScreen
 from dashboard.tui.screens.logs import LogScreen
+from dashboard.tui.screens.opening import Opening
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import bindings
-from dashboard.tui.screens.pools import PoolScreen
-from dashboard.tui.screens.rollouts import RolloutScreen
 from dashboard.tui.screens.settling import Settling
-from dashboard.tui.states import phase, to_ascii
+from dashboard.tui.states import phase
 from dashboard.tui.tail import Tail
 from dashboard.tui.widgets.footer import KeyLine
-from dashboard.tui.widgets.lines import Lines, Painted
+from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.live_table import LiveTable
+from dashboard.tui.widgets.pane import Pane
 from dashboard.tui.worker_columns import WORKER_COLUMNS, why
 from supervisor.model.snapshot import PoolRow
 from supervisor.model.text import clean
@@ -39,24 +33,11 @@ if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
 
-class Pane(Container):
-    """A frame with a title; setting the same title again costs nothing."""
-
-    def __init__(self, child: Painted, *, title: str, id: str) -> None:
-        super().__init__(child, id=id, classes="pane")
-        self.ink = child.ink
-        self._said = ""
-        self.say(title)
-
-    def say(self, title: str) -> None:
-        if title != self._said:
-            self._said = title
-            title = clean(title, 100)
-            ink = self.ink
-            self.border_title = Content(to_ascii(title) if ink.ascii_only else title)
+TROUBLE = ("backing-off", "failed")
+"""Phases that an operator should hear of, the worst last."""
 
 
-class MainScreen(Finding, Operating, Settling):
+class MainScreen(Finding, Operating, Opening, Settling):
     KEYS: ClassVar[tuple[Key, ...]] = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
 
@@ -100,6 +81,11 @@ class MainScreen(Finding, Operating, Settling):
 
     def on_unmount(self) -> None:
         self.tail.stop()
+
+    def on_screen_resume(self) -> None:
+        # Back from a page: the picture is as old as the visit there was long.
+        if self.is_mounted:
+            self.show_mirror(self.top.mirror)
 
     def on_resize(self) -> None:
         # The classes of the breakpoints are set after this; and then the panes have their sizes.
@@ -198,9 +184,25 @@ class MainScreen(Finding, Operating, Settling):
             return ()
         look = phase(view.worker.phase)
         facts = f"  pid {view.worker.pid or '–'}  @{view.worker.generation}  {view.worker.address or ''}  "
-        return (f" {view.worker.id} ", "strong"), (look.text(), look.token), (facts, "dim"), (why(view), look.token)
+        lines: Line = (
+            (f" {view.worker.id} ", "strong"),
+            (look.text(), look.token),
+            (facts, "dim"),
+            (why(view), look.token),
+        )
+        return (*lines, *self._worst()) if not why(view) else lines
 
-    def _keys(self, every: bool = False) -> list[Key]:
+    def _worst(self) -> Line:
+        """In a small window: the row that most needs to be looked at, where it is not the chosen one."""
+        sick = [view for view in self.worker_table.rows.values() if view.worker.phase in TROUBLE]
+        if not sick:
+            return ()
+        view = max(sick, key=lambda view: TROUBLE.index(view.worker.phase))
+        return (
+            (f" {phase(view.worker.phase).glyph} {view.worker.id}: {why(view)}", phase(view.worker.phase).token),
+        )
+
+    def applicable(self, every: bool = False) -> list[Key]:
         """Those that apply to what is chosen."""
         targets = self.chosen_backends()
         able = [frozenset(target.proxy.capabilities) for target in targets]
@@ -209,7 +211,7 @@ class MainScreen(Finding, Operating, Settling):
         return applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None, every)
 
     def _show_keys(self) -> None:
-        keys = self._keys()
+        keys = self.applicable()
         label = "Workers" if self.where == "backends" else "Backends"
         self.foot.set_keys([key._replace(label=label) if key.action == "pane" else key for key in keys])
 
@@ -306,55 +308,6 @@ class MainScreen(Finding, Operating, Settling):
                 "no worker of ours fills this backend" if partner is None else "its worker is not shown"
             )
         self.focus_table("workers")
-
-    # Looking closer
-
-    def action_details(self) -> None:
-        if self.where == "backends" and (backend := self.backend_table.current) is not None:
-            self.app.push_screen(BackendScreen(self.top, backend.key))
-        elif (worker := self.worker_table.current) is not None and self.where == "workers":
-            self.app.push_screen(WorkerScreen(self.top, worker.key))
-
-    def action_pool(self) -> None:
-        if (pool := self.chosen_pool()) is None:
-            return self.top.say("no pool of ours is chosen", "warning")
-        self.app.push_screen(PoolScreen(self.top, pool.name))
-
-    def action_rollout(self) -> None:
-        if (pool := self.chosen_pool()) is None:
-            return self.top.say("no pool of ours is chosen", "warning")
-        self.app.push_screen(RolloutScreen(self.top, pool.name))
-
-    def action_inspect(self) -> None:
-        if self.where == "backends" and (backend := self.backend_table.current) is not None:
-            self.app.push_screen(InspectScreen(self.top, backend.key))
-        elif (worker := self.worker_table.current) is not None:
-            self.app.push_screen(InspectScreen(self.top, worker.worker.id))
-
-    def action_actions(self) -> None:
-        """Everything that can be done with the row now, each by one letter."""
-        keys = [key for key in self._keys(every=True) if key.group in (ACT, SEE)]
-        choices = [(key.action, f"{key.label:<16} {key.help}") for key in keys]
-        subject = self.table.current
-        name = subject.key if isinstance(subject, BackendView) else subject.worker.id if subject else "nothing"
-        screen = ChooseScreen(self.top, name, choices, letters=[key.name.split()[0] for key in keys])
-        self.app.push_screen(screen, self._act)
-
-    def _act(self, action: str | None) -> None:
-        if action is not None:
-            self.run_worker(self.run_action(action))
-
-    def action_logs(self, whole: str = "") -> None:
-        chosen = self.chosen_workers()
-        if not chosen:
-            return self.top.say("no worker of ours is chosen: no log", "warning")
-        self.app.push_screen(LogScreen(self.top, chosen[0].pool.name if whole else chosen[0].worker.id))
-
-    def action_events(self) -> None:
-        self.app.push_screen(EventsScreen(self.top))
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.top))
 
     def action_copy(self) -> None:
         view = self.table.current
