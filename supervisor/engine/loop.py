@@ -39,6 +39,9 @@ from supervisor.model.workers import Worker
 DOWN = "down"
 UPGRADE = "upgrade"
 """The two ends that were asked for: the cluster's, and ours alone."""
+INBOX = 20_000
+"""Facts that wait; a turn takes them all, so that it takes a machine at its end to come near it."""
+PASSING = (Measured, ProbeMissed, ProxySeen, UpstreamSeen, ProxyLost)
 LONGEST_SLEEP = 5.0
 """Seconds after which every pool is looked at anyway: a net under every lost wake-up."""
 
@@ -65,7 +68,13 @@ class Engine:
         self._ended: str | None = None
 
     def tell(self, fact: object) -> None:
-        """Put a fact into the inbox; never blocks, never refuses."""
+        """Put a fact into the inbox; never blocks, never refuses.
+
+        When it is full, readings are dropped, for the next ones say the same; what happened once is always kept,
+        and there are only so many workers for it to happen to.
+        """
+        if len(self._inbox) >= INBOX and isinstance(fact, PASSING):
+            return
         self._inbox.append(fact)
         self._news.set()
 
