@@ -182,3 +182,23 @@ def test_a_process_table_that_is_full_is_an_answer(monkeypatch: pytest.MonkeyPat
     with pytest.raises(spawning.Cannot, match="too many processes"):
         spawning.fork(order)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_orphans_of_strangers_are_reaped() -> None:
+    """What a keeper as pid 1 would get of them: one that bears no mark of ours ends, and no zombie stays."""
+    orphan = "setsid env -i sleep 0.3 & sleep 1000"
+    with cluster(f'[pools.jobs]\ncommand = ["sh", "-c", "{orphan}"]\n') as made:
+        keeper = made.snapshot()["engine"]["keeper_pid"]
+
+        def children() -> list[str]:
+            with open(f"/proc/{keeper}/task/{keeper}/children") as file:
+                pids = file.read().split()
+            found = []
+            for pid in pids:
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
+                    found.append(file.read().rpartition(")")[2].split()[0])
+            return found
+
+        os.kill(made.workers("jobs")[0]["pid"], signal.SIGKILL)
+        made.until_pool(lambda p: p["workers"][0]["restarts"] == 1 and p["ready"] == 1, "replaced", name="jobs")
+        until(lambda: "Z" not in children() and len(children()) == 2, "the engine and one worker, nobody else")
