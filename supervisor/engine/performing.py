@@ -30,6 +30,8 @@ class Performer:
         self.link = link
         self.proxies: dict[str, Proxy] = {}
         self._tell = tell
+        # Once: os.environ decodes every variable each time that it is looked through.
+        self._environ = dict(os.environ)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, task: Coroutine[Any, Any, None]) -> None:
@@ -39,7 +41,7 @@ class Performer:
 
     def spawn(self, worker: Worker) -> None:
         spec = self.ledger.pools[worker.pool].revision(worker.generation)
-        self.link.spawn(launch_of(worker, spec, os.environ))
+        self.link.spawn(launch_of(worker, spec, self._environ))
 
     def signal(self, deed: Signal) -> None:
         self.link.signal(deed.serial, deed.signal, group=True)

@@ -43,6 +43,8 @@ class Keeper:
         self._last_life = False
         """The engine died while taking everything down; it gets one more try."""
         self._compact_later = False
+        self._sweeping = False
+        """It was asked for, and is to come."""
         self._exit_code = 0
         self._loop = Loop(log)
         self._listeners = Listeners()
@@ -248,9 +250,16 @@ class Keeper:
             else:
                 self._holder.reaped(how.si_pid, how, self._oom.struck)
             os.waitpid(how.si_pid, 0)
-        self._holder.sweep(self._known())
+        # After what the engine may answer at once: the replacement of what has just ended, mostly.
+        if not self._sweeping:
+            self._sweeping = True
+            self._loop.after("sweep", limits.SWEEP, self._sweep)
         self._compact_if_needed()
         self._perhaps_done()
+
+    def _sweep(self) -> None:
+        self._sweeping = False
+        self._holder.sweep(self._known())
 
     def _known(self) -> set[int]:
         return set() if self._engine.pid is None else {self._engine.pid}

@@ -44,6 +44,9 @@ STEPS_ASIDE = 75
 NEVER_UP = 3
 """Deaths of an engine that never came up after which the keeper gives up, if it holds no worker."""
 
+SWEEP = 0.003
+"""Seconds after a death until what it left behind outside of its group is looked for."""
+
 ENGINE_LEAVE = 10.0
 """Seconds that the engine has to end after it said `shutdown`."""
 
