@@ -1,10 +1,13 @@
 """Faults made for real that no other room makes: hangs, floods, closed output, crowds, removed sockets."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from supervisor.keeper import spawning
-from tests.whole.cluster import APPS, PYTHON, Cluster, port_block, until
+from tests.whole.cluster import APPS, PYTHON, Cluster, alive, port_block, until
 
 pytestmark = pytest.mark.real
 
@@ -202,3 +205,50 @@ def test_orphans_of_strangers_are_reaped() -> None:
         os.kill(made.workers("jobs")[0]["pid"], signal.SIGKILL)
         made.until_pool(lambda p: p["workers"][0]["restarts"] == 1 and p["ready"] == 1, "replaced", name="jobs")
         until(lambda: "Z" not in children() and len(children()) == 2, "the engine and one worker, nobody else")
+
+
+def test_down_goes_on_though_the_engine_is_killed_over_it() -> None:
+    """Its successor takes the cluster down to the end: nothing is started again."""
+    slow = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"
+    with cluster(f'[pools.jobs]\ncommand = ["sh", "-c", "{slow}"]\nworkers = 2\n') as made:
+        engine = made.snapshot()["engine"]
+        made.must("down", "--no-wait")
+        made.until_pool(lambda p: all(row["phase"] == "stopping" for row in p["workers"]), "stopping", name="jobs")
+        os.kill(engine["pid"], signal.SIGKILL)
+        until(lambda: not alive(engine["keeper_pid"]), "the keeper's end")
+        assert made.settled_processes() == {}
+
+
+def test_the_read_only_socket_shows_and_refuses() -> None:
+    """By verbs, as a member of the group would use it."""
+    with tempfile.TemporaryDirectory(prefix="look-") as place:
+        path = f"{place}/look.sock"
+        text = f'read_only_socket = "{path}"\n[pools.jobs]\ncommand = ["sleep", "1000"]\n'
+        with cluster(text) as made:
+            look = [PYTHON, "-m", "dashboard"]
+            until(lambda: os.path.exists(path), "the socket")
+            said = subprocess.run([*look, "status", "--socket", path], capture_output=True, text=True, check=True)
+            assert "jobs.0" in said.stdout
+            asked = [*look, "scale", "jobs=3", "--socket", path]
+            refused = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert refused.returncode == 5
+            assert "this socket is for looking alone" in refused.stderr
+            assert made.pool("jobs")["desired"] == 1
+        assert not os.path.exists(path)
+
+
+def test_a_follower_of_events_misses_nothing_over_killed_engines() -> None:
+    """`events -f` goes on by itself, number after number."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
+        command = [PYTHON, "-m", "dashboard", "events", "-f", "--json", "-c", str(made.config)]
+        seen = made.root / "seen"
+        with seen.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL) as follower:
+            until(lambda: seen.read_bytes().count(b"\n") > 3, "the follower follows")
+            for _ in range(3):
+                os.kill(made.snapshot()["engine"]["pid"], signal.SIGKILL)
+                made.must("restart", "jobs.0")
+            last = made.events()[-1]["number"]
+            until(lambda: f'"number":{last},'.encode() in seen.read_bytes(), "the last event")
+            follower.terminate()
+        numbers = [json.loads(line)["number"] for line in seen.read_text().splitlines()]
+        assert numbers == list(range(numbers[0], last + 1))
