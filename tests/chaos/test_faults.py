@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -242,13 +243,22 @@ def test_a_follower_of_events_misses_nothing_over_killed_engines() -> None:
     with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
         command = [PYTHON, "-m", "dashboard", "events", "-f", "--json", "-c", str(made.config)]
         seen = made.root / "seen"
-        with seen.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL) as follower:
-            until(lambda: seen.read_bytes().count(b"\n") > 3, "the follower follows")
+        with seen.open("wb") as file:
+            follower = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: len(numbers_in(seen)) > 3, "the follower follows")
             for _ in range(3):
                 os.kill(made.snapshot()["engine"]["pid"], signal.SIGKILL)
                 made.must("restart", "jobs.0")
             last = made.events()[-1]["number"]
-            until(lambda: f'"number":{last},'.encode() in seen.read_bytes(), "the last event")
-            follower.terminate()
-        numbers = [json.loads(line)["number"] for line in seen.read_text().splitlines()]
-        assert numbers == list(range(numbers[0], last + 1))
+            until(lambda: numbers_in(seen)[-1] >= last, "the last event")
+        finally:
+            follower.kill()
+            follower.wait()
+        numbers = numbers_in(seen)
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def numbers_in(path: Path) -> list[int]:
+    """Of the whole lines that were written so far."""
+    return [json.loads(line)["number"] for line in path.read_text().split("\n")[:-1]]
