@@ -68,6 +68,8 @@ class TopApp(App[int]):
     ) -> None:
         # Without colour, Textual's own palette would be greys in truecolor: so the terminal's own it is.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        self.pressed_at = 0.0
+        """When the newest key or click was made, in monotonic seconds."""
         for one in THEMES:
             self.register_theme(one)
         self.keeping = Keeping(state)
@@ -143,6 +145,12 @@ class TopApp(App[int]):
             return None if self.suspended else getattr(self._driver, "_writer_thread", None)
 
         hangup.watch(writer, leave, self.ended)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.MouseDown | events.Click):
+            # When it was pressed, not when we came to it: on a busy machine that is much later.
+            self.pressed_at = event.time
+        await super().on_event(event)
 
     async def on_unmount(self) -> None:
         for stream in self._streams:

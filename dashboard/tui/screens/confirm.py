@@ -122,7 +122,7 @@ class ConfirmScreen(Dialog[Intent | None]):
         self.action_answer(self.lit)
 
     def action_answer(self, yes: bool) -> None:
-        if self._since is None or (yes and time.monotonic() - self._since < SEEN):
+        if self._since is None or (yes and self.top.pressed_at - self._since < SEEN):
             return
         self.dismiss(self.intent if yes else None)
 
