@@ -37,7 +37,7 @@ check: $(INSTALLED)
 test: $(INSTALLED)
 	.ci/packages $(PROGRAMS)
 	$(MAKE) check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m real
 
 bench: $(INSTALLED)
 	@set -e; for program in tests/benchmarks/[!_]*.py; do \
@@ -45,6 +45,7 @@ bench: $(INSTALLED)
 		echo "== $$name"; \
 		$(BIN)/python -m "tests.benchmarks.$$name"; \
 	done
+	@echo "== reload"; $(BIN)/python -m tests.benchmarks.reload
 
 shots: $(INSTALLED)
 	$(BIN)/python -m tests.pages
