@@ -19,7 +19,8 @@ from tests.benchmarks._report import Figure, parser, show
 from tests.benchmarks._worker import Arrivals, arrivals
 
 WORKERS = 200
-ASKED = 0.05
+ASKED = 0.2
+"""Seconds between two questions to the API: each costs the engine about a millisecond."""
 
 
 def ours(heard: Arrivals, seconds: float) -> list[Figure]:
