@@ -40,6 +40,8 @@ class Terminal:
         )
         os.close(slave)
         self.tail = b""
+        self.ended = False
+        """Nobody has the terminal open any more."""
 
     @property
     def pids(self) -> list[int]:
@@ -49,13 +51,14 @@ class Terminal:
         """Read for so long, or until these words have been written; the bytes that came."""
         got = 0
         until = time.perf_counter() + seconds
-        while (left := until - time.perf_counter()) > 0:
+        while not self.ended and (left := until - time.perf_counter()) > 0:
             if not select.select([self._master], [], [], left)[0]:
                 break
             try:
                 data = os.read(self._master, 1 << 16)
             except OSError:
-                break  # the program has ended
+                self.ended = True
+                break
             if b"\x1b[?2026$p" in data:
                 os.write(self._master, b"\x1b[?2026;2$y")
             got += len(data)
@@ -73,8 +76,7 @@ class Terminal:
 
     def press(self, key: bytes) -> float | None:
         """Milliseconds from a key to the first byte after it; None where nothing is painted."""
-        while select.select([self._master], [], [], 0)[0]:
-            self.pump(0.001)
+        self.pump(0.01)
         begun = time.perf_counter()
         os.write(self._master, key)
         ready = select.select([self._master], [], [], 1.0)[0]
@@ -91,9 +93,12 @@ class Terminal:
         return (cpu_ns(pids) - before) / took / 1e7, got / took / 1e3
 
     def pump_for(self, seconds: float) -> int:
+        """As `pump`; raises RuntimeError where the program has ended meanwhile."""
         got, until = 0, time.perf_counter() + seconds
         while (left := until - time.perf_counter()) > 0:
             got += self.pump(left)
+            if self.ended:
+                raise RuntimeError(f"it ended: {_ESCAPES.sub(b'', self.tail)[-300:].decode('utf-8', 'replace')!r}")
         return got
 
     def rss_mb(self) -> float:
