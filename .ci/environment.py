@@ -4,17 +4,13 @@ python3 .ci/environment.py .venv
 """
 
 import contextlib
-import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
-import urllib.parse
-import urllib.request
 import venv
 
 OLDEST = (3, 11)
-INDEX = "https://pypi.org/pypi/pip/json"
 
 
 def main(directory: str) -> int:
@@ -27,8 +23,8 @@ def main(directory: str) -> int:
         venv.create(directory, with_pip=False, symlinks=True)
     if has_pip(python):
         return 0
-    # In this order: what Python brings; a pip that is there; and from PyPI, for Debian without python3-venv.
-    for bring in (from_python, from_system, from_index):
+    # In this order: what Python brings; a pip that is there; and Debian's package, where we may install it.
+    for bring in (from_python, from_system, from_packages):
         with contextlib.suppress(OSError, LookupError, ValueError):
             bring(python)
         if has_pip(python):
@@ -49,16 +45,10 @@ def from_system(python: str) -> None:
     quietly(sys.executable, "-m", "pip", "--python", python, "install", "pip")
 
 
-def from_index(python: str) -> None:
-    with urllib.request.urlopen(INDEX, timeout=60) as answer:
-        files = json.load(answer)["urls"]
-    wheel = next(file for file in files if file["packagetype"] == "bdist_wheel")
-    with tempfile.TemporaryDirectory() as place:
-        path = os.path.join(place, wheel["filename"])
-        # A mirror may give addresses relative to its own.
-        urllib.request.urlretrieve(urllib.parse.urljoin(INDEX, wheel["url"]), path)
-        # A wheel is a zip file that Python can run from.
-        quietly(python, f"{path}/pip", "install", path)
+def from_packages(python: str) -> None:
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quietly("apt-get", "install", "-y", "python3-venv")
+        from_python(python)
 
 
 def quietly(*argv: str) -> bool:
