@@ -38,6 +38,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(name="rollout", takes="pause|resume|abort|undo POOL", help="steer a rollout", key="z A", changes=True),
     Verb(name="reload", takes="", help="read the configuration again", changes=True),
     Verb(name="logs", takes="POOL or WORKER", help="its log", key="l L"),
+    Verb(name="show", takes="POOL, WORKER or BACKEND", help="its page", key="⏎ v"),
     Verb(name="events", takes="", help="what happened", key="e"),
     Verb(name="operations", takes="", help="what was asked for, step by step", key="o"),
     Verb(name="filter", takes="WORDS", help="show matching rows", key="/"),
@@ -47,7 +48,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(name="quit", takes="", help="leave the screen; the cluster goes on", key="q"),
 )
 _BY_NAME = {verb.name: verb for verb in VERBS}
-_LOCAL = {"logs", "events", "operations", "filter", "sort", "theme", "help", "quit"}
+_LOCAL = {"logs", "show", "events", "operations", "filter", "sort", "theme", "help", "quit"}
 STEERING = ("pause", "resume", "abort", "undo")
 
 
@@ -157,6 +158,8 @@ def _targets(name: str, mirror: Mirror) -> list[tuple[str, str]]:
         ]
     if name in ("restart", "stop", "start", "logs"):
         return [(pool.name, "pool") for pool in pools] + [(worker, "") for worker in workers]
+    if name == "show":
+        return [(pool.name, "pool") for pool in pools] + [(one, "") for one in (*workers, *mirror.backends)]
     if name == "sort":
         return [(column.key, column.title) for column in WORKER_COLUMNS if column.order]
     if name == "theme":

@@ -341,6 +341,8 @@ class MainScreen(Finding, Operating, Opening, Settling):
                     self.app.push_screen(LogScreen(self.top, target))
                 else:
                     self.top.say(f"no pool or worker {target!r}", "warning")
+            case "show":
+                self.show_page(local.argument)
             case "filter":
                 self.set_filter(local.argument)
             case "sort":

@@ -51,6 +51,19 @@ class Opening(Screen[None]):
         elif (worker := self.worker_table.current) is not None and self.where == "workers":
             self.app.push_screen(WorkerScreen(self.top, worker.key))
 
+    def show_page(self, name: str) -> None:
+        """Of whatever has this name."""
+        mirror = self.top.mirror
+        worker = next((view for view in mirror.workers.values() if view.worker.id == name), None)
+        if mirror.pool(name) is not None:
+            self.app.push_screen(PoolScreen(self.top, name))
+        elif worker is not None:
+            self.app.push_screen(WorkerScreen(self.top, worker.key))
+        elif name in mirror.backends:
+            self.app.push_screen(BackendScreen(self.top, name))
+        else:
+            self.top.say(f"no pool, worker or backend {name!r}", "warning")
+
     def action_pool(self) -> None:
         if (pool := self.chosen_pool()) is None:
             return self.top.say("no pool of ours is chosen", "warning")
