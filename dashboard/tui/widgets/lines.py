@@ -81,9 +81,14 @@ class Lines(Painted):
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         before, self.lines = self.lines, lines
-        for y in range(max(len(before), len(lines))):
-            if y >= len(before) or y >= len(lines) or before[y] != lines[y]:
-                self.repaint_line(y)
+        both = min(len(before), len(lines))
+        changed = [y for y in range(both) if before[y] != lines[y]]
+        changed += range(both, max(len(before), len(lines)))
+        if changed:
+            for y in changed:
+                self._strips.pop(y, None)
+            width = self.size.width
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def line_at(self, y: int) -> tuple[Line, str]:
         return (self.lines[y] if y < len(self.lines) else ()), ""

@@ -51,6 +51,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self._placed: list[Placed[Row]] = []
         self._signatures: dict[int, Signature] = {}
         self._touched = 0.0
+        self._thumb: range | None = None
 
     # What is shown
 
@@ -234,12 +235,18 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.paint_changes()
 
     def paint_changes(self) -> None:
-        for y in range(self.size.height):
+        # Asked once: Textual looks a widget's size up in the whole screen, each time.
+        width, height = self.size
+        self._thumb = self._find_thumb(height - 1)
+        changed = []
+        for y in range(height):
             signature = self._signature(y)
             if self._signatures.get(y) != signature:
                 self._signatures[y] = signature
                 self._strips.pop(y, None)
-                self.refresh(Region(0, y, self.size.width, 1))
+                changed.append(Region(0, y, width, 1))
+        if changed:
+            self.refresh(*changed)
 
     def _signature(self, y: int) -> Signature:
         rail = self._rail(y)
@@ -259,13 +266,17 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
             return "cursor" if self.has_focus else "cursor-idle"
         return "marked" if key in self.marks else ""
 
-    def _rail(self, y: int) -> bool | None:
-        """Whether the thumb of the scroll bar is in line `y`; None where nothing scrolls."""
-        rows, height = len(self.order), self.height
-        if rows <= height or y == 0:
+    def _find_thumb(self, height: int) -> range | None:
+        """The lines of the scroll bar's thumb; None where nothing scrolls."""
+        rows = len(self.order)
+        if rows <= height or height < 1:
             return None
         start = self._top * height // rows
-        return start <= y - 1 <= start + max(1, height * height // rows)
+        return range(start + 1, start + 1 + max(1, height * height // rows) + 1)
+
+    def _rail(self, y: int) -> bool | None:
+        """Whether the thumb is in line `y`; None where there is no scroll bar."""
+        return None if self._thumb is None or y == 0 else y in self._thumb
 
     def paint_line(self, y: int, width: int, ground: Color) -> Strip:
         line, band = self.line_at(y)
