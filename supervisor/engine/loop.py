@@ -42,6 +42,8 @@ UPGRADE = "upgrade"
 INBOX = 20_000
 """Facts that wait; a turn takes them all, so that it takes a machine at its end to come near it."""
 PASSING = (Measured, ProbeMissed, ProxySeen, UpstreamSeen, ProxyLost)
+HASTE = 30.0
+"""Seconds in which a ready worker's health is looked at quickly; one that is not up by then is in no hurry."""
 LONGEST_SLEEP = 5.0
 """Seconds after which every pool is looked at anyway: a net under every lost wake-up."""
 
@@ -66,6 +68,9 @@ class Engine:
         self._buried: list[int] = []
         """Exits to acknowledge once they are journaled."""
         self._ended: str | None = None
+        self._fresh = False
+        self.on_readings: Callable[[], None] = lambda: None
+        """Called when new readings are in the ledger and what they asked for is done."""
 
     def tell(self, fact: object) -> None:
         """Put a fact into the inbox; never blocks, never refuses.
@@ -95,6 +100,9 @@ class Engine:
             self._news.clear()
             signals = self.take_inbox()
             self.turn(signals)
+            if self._fresh:
+                self._fresh = False
+                self.on_readings()
             self.performer.link.alive()
             if self._inbox or self._ended is not None:
                 await asyncio.sleep(0)
@@ -121,8 +129,10 @@ class Engine:
             case Notified():
                 return self.take_notice(fact, now)
             case Measured():
+                self._fresh = True
                 self._dirty |= intake.measure(self.desk, fact)
             case ProxySeen():
+                self._fresh = True
                 return self.mark(*seeing.proxy_seen(self.desk, fact, now))
             case UpstreamSeen():
                 return self.mark(*seeing.upstream_seen(self.desk, fact, now))
@@ -153,6 +163,9 @@ class Engine:
             where = f", {worker.address}" if worker.address else ""
             text = f"started, pid {fact.pid}, generation {worker.generation}{where}"
             self.desk.say("worker-started", worker.slot_name, text, pool=worker.pool, pid=fact.pid)
+        if isinstance(fact, Spawned) and worker is None:
+            # It hung on its way to exec for so long that we gave it up: nobody knows it any more.
+            return [Signal(serial=fact.serial, signal="KILL")]
         signals = list(intake.take(self.desk, fact.serial, fact, now))
         if isinstance(fact, Exited):
             self._buried.append(fact.number)
@@ -270,7 +283,8 @@ class Engine:
             ):
                 continue
             waiting = any(
-                w.phase is Phase.DRAINING or (w.phase is Phase.READY and w.serving_since is None)
+                w.phase is Phase.DRAINING
+                or (w.phase is Phase.READY and w.serving_since is None and time.monotonic() - w.since < HASTE)
                 for w in self.ledger.workers_of(pool.name)
                 if (traffic.proxy, traffic.upstream, w.address or "") not in self.ledger.asked
                 or w.phase is Phase.DRAINING

@@ -1,6 +1,6 @@
 """Two hundred workers that crash at once, again and again: what that costs, and how the API answers meanwhile.
 
-    .venv/bin/python -m tests.benchmarks.crashloop [--only clusterctl] [--seconds 60]      # about 4 minutes
+    .venv/bin/python -m tests.benchmarks.crashloop [--only clusterctl] [--seconds 60]      # about 2 minutes
 
 Each worker ends at once with exit code 1. Every program restarts by its own default policy, so that `starts` says
 how much each did: clusterctl backs off from 0.5 s, doubling to 30 s. Processor time is the daemon's alone.
@@ -94,7 +94,7 @@ def main() -> None:
                 figures.append(Figure(kind.name, "CPU", None, "% of a core", why))
                 continue
             try:
-                figures += theirs(kind, Path(place) / kind.name, heard, min(30.0, options.seconds))
+                figures += theirs(kind, Path(place) / kind.name, heard, min(20.0, options.seconds))
             except (RuntimeError, OSError, ValueError) as error:
                 print(f"{kind.name}: {error}", file=sys.stderr)
     show("crashloop", figures, "CPU <= 10 %, API within 20 ms throughout", options.json)
