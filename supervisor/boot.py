@@ -113,7 +113,7 @@ async def run(config: str, state_dir: str) -> int:
         engine.desk.say("journal-damaged", "cluster", text, level="warning")
     engine.save(anew=True)
     await running.start()
-    signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held)]
+    signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held, time.monotonic())]
     for fact in (*begun, *told):
         hear(running, fact)
     tell = lambda fact: hear(running, fact)  # noqa: E731

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -125,18 +124,18 @@ def owed(ledger: Ledger, held: Iterable[Held]) -> list[Signal]:
     return signals
 
 
-def take_in_unknown(desk: Desk, held: Iterable[Held]) -> list[Signal]:
+def take_in_unknown(desk: Desk, held: Iterable[Held], now: float) -> list[Signal]:
     """Living processes that the journal lost; those that no pool wants any more are told to stop."""
     signals: list[Signal] = []
     for one in held:
-        if one.serial not in desk.ledger.workers and not take_in(desk, one):
+        if one.serial not in desk.ledger.workers and not take_in(desk, one, now):
             text = f"pid {one.pid} runs for nothing that is configured; stopping it"
             desk.say("worker-unwanted", one.name, text, level="warning", pid=one.pid)
             signals.append(Signal(serial=one.serial, signal="TERM"))
     return signals
 
 
-def take_in(desk: Desk, one: Held) -> bool:
+def take_in(desk: Desk, one: Held, now: float) -> bool:
     """A worker that the journal lost: its note says where it belongs; its readiness is asked anew."""
     ledger = desk.ledger
     pool = ledger.pools.get(one.note.get("pool", ""))
@@ -159,9 +158,9 @@ def take_in(desk: Desk, one: Held) -> bool:
         log=one.note.get("log", ""),
         phase=Phase.STARTING if spec.ready.asks else Phase.READY,
         # Its time to get ready counts from now: it may have been ready for days.
-        since=time.monotonic(),
-        asked=time.monotonic(),
-        ready_at=None if spec.ready.asks else time.monotonic(),
+        since=now,
+        asked=now,
+        ready_at=None if spec.ready.asks else now,
         pid=one.pid,
         started=one.started,
         started_wall=one.started_wall,

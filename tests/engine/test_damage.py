@@ -83,7 +83,7 @@ def reborn(world: World, path: Path) -> None:
     resume(world.desk, again=spec is not None)
     if spec is None:
         reloading.apply(ledger, configured, "op-x", world.now, world.now)
-    for signal in [*owed(ledger, living), *take_in_unknown(world.desk, living)]:
+    for signal in [*owed(ledger, living), *take_in_unknown(world.desk, living, world.now)]:
         world.ending.setdefault(signal.serial, world.now)
     for fact in begun:
         take(world.desk, fact.serial, fact, world.now)

@@ -111,7 +111,7 @@ def test_a_signal_that_was_decided_and_not_sent_is_sent(
 
 def test_what_the_journal_lost_is_taken_in_by_its_note(desk: Desk) -> None:
     """Its readiness is asked anew, and its time for that begins now, however old it is."""
-    assert take_in_unknown(desk, [held(4, note=NOTE)]) == []
+    assert take_in_unknown(desk, [held(4, note=NOTE)], now=50.0) == []
     taken = desk.ledger.workers[4]
     assert (taken.slot_name, taken.address, taken.pid, taken.phase) == (
         "web.0",
@@ -119,12 +119,12 @@ def test_what_the_journal_lost_is_taken_in_by_its_note(desk: Desk) -> None:
         100,
         Phase.STARTING,
     )
-    assert taken.since > 5.0
+    assert (taken.since, taken.asked) == (50.0, 50.0)
 
 
 def test_with_nothing_remembered_what_runs_is_what_was_wanted(desk: Desk) -> None:
     """A lost journal must not replace workers that serve: their generation becomes the pool's."""
-    take_in_unknown(desk, [held(4, note={**NOTE, "generation": "7"})])
+    take_in_unknown(desk, [held(4, note={**NOTE, "generation": "7"})], now=50.0)
     pool = desk.ledger.pools["web"]
     assert (pool.generation, pool.complete) == (7, 7)
     assert desk.ledger.slot("web", 0).generation == 7
@@ -136,7 +136,7 @@ def test_with_nothing_remembered_what_runs_is_what_was_wanted(desk: Desk) -> Non
 )
 def test_what_runs_for_nothing_configured_is_stopped(desk: Desk, note: dict[str, str]) -> None:
     """Also where its note makes no sense: it is ours by the keeper's record, and nobody wants it."""
-    assert take_in_unknown(desk, [held(4, note=note)]) == [Signal(serial=4, signal="TERM")]
+    assert take_in_unknown(desk, [held(4, note=note)], now=50.0) == [Signal(serial=4, signal="TERM")]
     assert desk.ledger.workers == {}
     assert desk.feed.events[-1].kind == "worker-unwanted"
 
