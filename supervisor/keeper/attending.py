@@ -114,8 +114,14 @@ class Engine:
 
     @property
     def silent(self) -> bool:
-        """It runs, and gave signs of life, but not for so long that it must hang."""
-        return self.pid is not None and self.heard > 0 and time.monotonic() - self.heard > limits.ENGINE_SILENT
+        """It runs, and gave no sign of life for so long that it must hang; its start may take as long again."""
+        since = max(self.heard, self._started + limits.ENGINE_SILENT)
+        return self.pid is not None and time.monotonic() - since > limits.ENGINE_SILENT
+
+    @property
+    def missing(self) -> bool:
+        """It does not run, and nobody is about to start it."""
+        return self.pid is None and not self._loop.waits("engine")
 
     def died(self, how: str) -> None:
         """Its pid is reaped; the caller decides whether `again` follows."""

@@ -96,7 +96,14 @@ class Keeper:
                 self._log(f"listening socket {name}: no worker has it any more; it is bound anew when asked for")
 
     def _watch(self) -> None:
-        """A hung engine is replaced; our own manager is told that all is well only while the engine is."""
+        """A hung engine is replaced; our own manager is told that all is well only while the engine is.
+
+        A net, too, under what must not happen: a death that no signal told of, and no engine at all.
+        """
+        self._reap()
+        if self._engine.missing and self._ending is None:
+            self._log("engine: there is none, and nobody was about to start it; starting it")
+            self._engine.start()
         if self._engine.silent:
             self._log(f"engine: no sign of life for {limits.ENGINE_SILENT:g} s; killing it")
             self._engine.kill()

@@ -52,6 +52,10 @@ class Loop:
         """One timer for each name; a later one replaces it."""
         self._timers[name] = (time.monotonic() + seconds, callback)
 
+    def waits(self, name: str) -> bool:
+        """Whether a timer of that name is running."""
+        return name in self._timers
+
     def cancel(self, name: str) -> None:
         self._timers.pop(name, None)
 
