@@ -11,6 +11,7 @@ Rule 3: never fewer serving than wanted less `unavailable`, by our doing.
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from supervisor.core.rotation import View, serves
 from supervisor.model.deeds import Deed, Dismiss, DropSlot, Spawn
@@ -46,7 +47,10 @@ class Picture(Struct, frozen=True):
         return self.grouped
 
     def serves(self, worker: Worker) -> bool:
-        return serves(worker, self.pool.spec, self.views.get(worker.serial))
+        spec = self.pool.spec
+        if (listen := self.pool.revision(worker.generation).listen) != spec.listen:
+            spec = replace(spec, listen=listen)
+        return serves(worker, spec, self.views.get(worker.serial))
 
     def stands(self, worker: Worker) -> bool:
         """It serves, or would, but for an operator who keeps it out of rotation."""
@@ -96,8 +100,11 @@ def reconcile(picture: Picture) -> Plan:
             continue
         if len(workers) == 1 and workers[0].phase in ARRIVING and not outdated(workers[0], slot):
             continue  # as it should be; nearly all are, and there may be a thousand
-        budget = budget or Budget.of(picture)
-        more, wait, wake = fill(picture, slot, workers, budget)
+        if workers:
+            budget = budget or Budget.of(picture)
+            more, wait, wake = fill(picture, slot, workers, budget)
+        else:
+            more, wait, wake = vacancy(picture, slot)
         if pool.keeper_why is not None and any(isinstance(deed, Spawn) for deed in more):
             # Without its socket a worker could only fail; it is no fault of the program's.
             more, wait = [deed for deed in more if not isinstance(deed, Spawn)], "waiting for its shared socket"
@@ -144,12 +151,10 @@ class Budget:
 def fill(
     picture: Picture, slot: Slot, workers: Sequence[Worker], budget: Budget
 ) -> tuple[list[Deed], str | None, float | None]:
-    """What one wanted slot needs: deeds, what its replacement waits for, and when to look again."""
+    """What a wanted slot with workers needs: deeds, what its replacement waits for, and when to look again."""
     arriving = [worker for worker in workers if worker.phase in ARRIVING]
     fresh = [worker for worker in arriving if not outdated(worker, slot)]
     stale = [worker for worker in arriving if outdated(worker, slot)]
-    if not workers:
-        return vacancy(picture, slot)
     if len(fresh) > 1:
         # Two of the right kind, after a rollout or a restart was called off: the one that still carries requests,
         # else the one that served longest stays.

@@ -50,14 +50,18 @@ def want(
     if traffic is None:
         return None
     known = {backend.address for backend in upstream.backends} if upstream else set()
-    if pool.spec.listen is not None:
-        return shared(pool, pool.spec.listen, workers, asked, traffic.upstream)
     members: list[Member] = []
-    held: set[str] = set()
+    # Each worker is reached as its own generation says: while a pool changes its ports or its shared socket, both
+    # ways lead to those that serve.
+    sharing: dict[str, list[Worker]] = {} if pool.spec.listen is None else {pool.spec.listen: []}
+    held: set[str] = set(sharing)
     for worker in workers:
         if worker.address is None or not worker.live:
             continue
         held.add(worker.address)
+        if pool.revision(worker.generation).listen is not None:
+            sharing.setdefault(worker.address, []).append(worker)
+            continue
         rotation = wanted_rotation(worker, asked)
         # A starting worker is no member yet; where the proxy knows its address anyway it must not get traffic.
         if worker.phase is Phase.STARTING and worker.address not in known:
@@ -70,23 +74,19 @@ def want(
                 check_http=pool.revision(worker.generation).ready.http,
             )
         )
+    members += [shared(pool, address, some, asked) for address, some in sharing.items()]
     members.sort(key=lambda member: member.address)
-    return Want(
-        upstream=traffic.upstream,
-        members=tuple(members),
-        remove=tuple(sorted(address for address in known - held if ours(address, pool.spec))),
-    )
+    specs = (pool.spec, *pool.revisions.values())
+    remove = sorted(address for address in known - held if any(ours(address, spec) for spec in specs))
+    return Want(upstream=traffic.upstream, members=tuple(members), remove=tuple(remove))
 
 
-def shared(
-    pool: Pool, address: str, workers: Iterable[Worker], asked: Mapping[str, Rotation], upstream: str
-) -> Want:
+def shared(pool: Pool, address: str, workers: Iterable[Worker], asked: Mapping[str, Rotation]) -> Member:
     """One backend for all the workers on one listening socket, in rotation while any of them is ready."""
     any_ready = any(worker.phase is Phase.READY for worker in workers)
     rotation = asked.get(address, Rotation.READY) if any_ready else Rotation.MAINT
     check = pool.revision(pool.complete).ready.http
-    member = Member(address=address, name=pool.name, rotation=rotation, check_http=check, shared=True)
-    return Want(upstream=upstream, members=(member,))
+    return Member(address=address, name=pool.name, rotation=rotation, check_http=check, shared=True)
 
 
 def wanted_rotation(worker: Worker, asked: Mapping[str, Rotation]) -> Rotation:
@@ -115,6 +115,6 @@ def differs(upstream: Upstream | None, wanted: Want) -> bool:
 
 
 def lingers(upstream: Upstream | None, wanted: Want) -> bool:
-    """Whether a backend whose worker is gone is still there, out of rotation: a later try may remove it."""
-    have = {backend.address for backend in upstream.backends} if upstream else set()
+    """Whether a backend of ours whose worker is gone is still there, out of rotation: a later try may remove it."""
+    have = {backend.address for backend in upstream.backends if backend.added} if upstream else set()
     return not have.isdisjoint(wanted.remove)
