@@ -171,6 +171,8 @@ def count_quiet(desk: Desk, proxy: str, upstream: str, asked: float, now: float)
             # A reading begun before the worker was to leave, or while we are changing the upstream, proves nothing.
             if worker.phase is not Phase.DRAINING or asked <= worker.since or upstream in state.converging:
                 continue
+            if upstream in state.memos and asked <= state.memos[upstream].at:
+                continue
             if not quiet(ledger.backend_of(worker)):
                 ledger.workers[worker.serial] = replace(worker, zeros=0, zero_since=None)
                 continue

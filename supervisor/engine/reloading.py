@@ -124,8 +124,10 @@ def apply_proxies(ledger: Ledger, proxies: tuple[ProxySpec, ...]) -> None:
             ledger.proxies[name] = ProxyState(spec=proxy)
         else:
             state.spec = proxy
-    for name in ledger.proxies.keys() - wanted.keys():
+    gone = ledger.proxies.keys() - wanted.keys()
+    for name in gone:
         del ledger.proxies[name]
+    for name in gone | {name for name, proxy in wanted.items() if not proxy.embedded}:
         hidden = ledger.pools.get(f"{PROXY_POOL}{name}")
         if hidden is not None:
             ledger.pools[hidden.name] = replace(hidden, leaving=True)

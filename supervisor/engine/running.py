@@ -48,6 +48,8 @@ class Running:
         self._listening: set[str] = set()
         """Pools whose shared sockets the keeper was asked to hold."""
         self._skeletons: dict[str, str] = {}
+        self._connected: dict[str, ProxySpec] = {}
+        """What each adapter was made from: a reload may say something else since."""
         engine.performer = Performer(self.ledger, link, engine.tell)
 
     @property
@@ -110,15 +112,17 @@ class Running:
             state = self.ledger.proxies.get(name)
             if state is None or self._tasks.get(f"proxy {name}") is None:
                 await self.let_go(name)
-        for name, state in self.ledger.proxies.items():
+        for name, state in list(self.ledger.proxies.items()):
             if state.spec.embedded and not await self.embed(state.spec):
                 continue
+            if name in self.performer.proxies and self._connected.get(name) != state.spec:
+                await self.let_go(name)
             if name not in self.performer.proxies:
                 self.watch(state.spec)
 
     def watch(self, spec: ProxySpec) -> None:
         proxy = connect(spec, runtime_dir(self.ledger, spec.name))
-        self.performer.proxies[spec.name] = proxy
+        self.performer.proxies[spec.name], self._connected[spec.name] = proxy, spec
         self.keep(
             f"proxy {spec.name}",
             lambda: watch_proxy(

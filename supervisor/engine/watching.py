@@ -49,6 +49,10 @@ async def watch_proxy(
             tell(ProxyLost(proxy=name, why=str(error)))
         except TimeoutError:
             tell(ProxyLost(proxy=name, why=f"no complete answer within {state.spec.timeout:g} s"))
+        except Exception as error:
+            # What was read last must not be taken for what is; whoever keeps us going tells the fault itself.
+            tell(ProxyLost(proxy=name, why=f"a fault of clusterctl itself: {type(error).__name__}: {error}"))
+            raise
         until = begun + state.spec.every
         if answers:
             await pause_until(until, name, state, proxy, tell, urgent, nudge)
@@ -149,7 +153,8 @@ class Probes:
             else:
                 continue
             needed.add(key)
-            if key not in self._tasks:
+            task = self._tasks.get(key)
+            if task is None or (task.done() and not task.cancelled() and task.exception() is not None):
                 self._tasks[key] = asyncio.create_task(begin(worker, spec, on_trial(worker)))
         for key in self._tasks.keys() - needed:
             self._tasks.pop(key).cancel()

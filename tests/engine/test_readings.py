@@ -1,0 +1,27 @@
+"""Which readings of a proxy prove something, and which do not."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from supervisor.engine.intake import count_quiet
+from supervisor.engine.ledger import Memo
+from supervisor.model.backends import Want
+from supervisor.model.phases import Phase, Rotation
+from supervisor.model.requests import Stop
+from tests.engine.test_transcripts import begun
+
+
+def test_a_reading_begun_while_the_upstream_was_being_changed_proves_no_quiet(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    world.ask(Stop(target="web.0"))
+    world.tick()
+    (worker,) = [w for w in world.ledger.workers.values() if w.phase is Phase.DRAINING]
+    out = replace(world.backends[worker.address or ""], rotation=Rotation.MAINT, in_flight=0, queued=None)
+    state = world.ledger.proxies["lb"]
+    state.upstreams["web"] = replace(state.upstreams["web"], backends=(out,))
+    state.memos["web"] = Memo(want=Want(upstream="web"), at=world.now + 1.0)
+    count_quiet(world.desk, "lb", "web", world.now + 0.9, world.now + 1.0)
+    assert world.ledger.workers[worker.serial].zeros == 0
+    count_quiet(world.desk, "lb", "web", world.now + 1.1, world.now + 1.1)
+    assert world.ledger.workers[worker.serial].zeros == 1
