@@ -43,7 +43,8 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
         case Steer() | Reload():
             if picture.pool.rollout is not None:
                 return rolling(picture)
-            return settled(picture, f"{picture.pool.name} is as configured")
+            before = operation.asked if isinstance(request, Reload) else None
+            return settled(picture, f"{picture.pool.name} is as configured", before=before)
         case Rotate() | Shutdown() | Upgrade():
             return Judgement("under way")
         case _:
@@ -79,19 +80,32 @@ def rolling(picture: Picture) -> Judgement:
     return Judgement(f"{new} of {picture.pool.desired} serve generation {rollout.to_generation}")
 
 
-def settled(picture: Picture, done: str, only: int | None = None) -> Judgement:
-    """Every wanted slot has one serving worker of the right generation, and nobody else is there."""
+def long_failed(slot: Slot, before: float | None) -> bool:
+    """Given up before that moment."""
+    return before is not None and slot.failed is not None and bool(slot.deaths) and slot.deaths[-1] < before
+
+
+def settled(picture: Picture, done: str, only: int | None = None, before: float | None = None) -> Judgement:
+    """Every wanted slot has one serving worker of the right generation, and nobody else is there.
+
+    `before`: slots given up before that moment are nobody's fault who asked for something since.
+    """
     pool = picture.pool
-    numbers = range(pool.desired) if only is None else (only,)
-    slots = [picture.slots[n] for n in numbers if n in picture.slots]
-    for slot in slots:
+    numbers = list(range(pool.desired)) if only is None else [only]
+    given_up = [n for n in numbers if n in picture.slots and long_failed(picture.slots[n], before)]
+    if given_up:
+        done += "; given up before: " + ", ".join(f"{pool.name}.{n}" for n in given_up)
+        numbers = [n for n in numbers if n not in given_up]
+    for slot in [picture.slots[n] for n in numbers if n in picture.slots]:
         if slot.failed:
             return Judgement(f"{slot.name} failed", failed=f"{slot.name}: {slot.failed}{last_words(slot)}")
     if pool.stopped:
         return Judgement(f"{done}; the pool is stopped", done=True)
     wanted = [n for n in numbers if not (n in picture.slots and idle(picture.slots[n]))]
-    serving = sum(any(picture.stands(w) for w in picture.of_slot(n)) for n in wanted)
-    extra = len(picture.workers) - sum(bool(picture.of_slot(n)) for n in wanted) if only is None else 0
+    by_slot = picture.by_slot()
+    filled = [by_slot[n] for n in wanted if n in by_slot]
+    serving = sum(any(picture.stands(w) for w in workers) for workers in filled)
+    extra = len(picture.workers) - len(filled) if only is None else 0
     if serving == len(wanted) and extra <= 0:
         return Judgement(done, done=True)
     leaving = f", {extra} leaving" if extra > 0 else ""

@@ -74,7 +74,10 @@ class ConfirmScreen(Dialog[Intent | None]):
                 steps = await self.top.operator.plan(intent)
         except Refused as refused:
             if refused.code == NEEDS_YES and not intent.sure:
-                self.intent = replace(intent, sure=True, grave=True)
+                if intent is not self.intent:
+                    return
+                reason: Line = ((refused.detail, "down"),)
+                self.intent = replace(intent, sure=True, grave=True, lines=(*intent.lines, reason))
                 self.lit = False
                 self.query_one("#box").add_class("-grave")
                 return self.ask_plan()

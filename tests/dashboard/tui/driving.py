@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from rich.cells import cell_len
 from textual import events
 from textual.pilot import Pilot
 
@@ -44,6 +46,12 @@ class Driver:
             await self.pilot._wait_for_screen()
             await self.until(lambda: self.app.screen.is_mounted)
         await self.pilot.pause(0.005)
+
+    async def click(self, words: str) -> None:
+        """The mouse on the first place where these words stand."""
+        line, text = next((y, text) for y, text in enumerate(self.lines()) if words in text)
+        await self.pilot.click(offset=(cell_len(text[: text.index(words)]) + 1, line))
+        await self.pilot.pause(0.02)
 
     async def type_ahead(self, *keys: str) -> None:
         """Keys that arrive all at once, as over a slow line or by a paste."""
@@ -91,9 +99,12 @@ async def screen(
     *,
     read_only: bool = False,
     ascii: bool = False,
+    filter: str = "",
+    sort: str | None = None,
+    state: Path | None = None,
 ) -> AsyncIterator[Driver]:
     source = source or Simulated()
-    app = TopApp(source, read_only=read_only, ascii_only=ascii)
+    app = TopApp(source, read_only=read_only, ascii_only=ascii, filter=filter, sort=sort, state=state)
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot, source)
         await driver.until(lambda: app.mirror.snapshot is not None and bool(driver.main.worker_table.order))

@@ -72,6 +72,9 @@ class Simulated:
         self.operations: list[OperationRow] = []
         self.happened: list[Event] = []
         self.refusal: Refused | None = None
+        self.wants_yes = ""
+        """Why the engine does nothing without an explicit yes; also asked for a plan, unless `plans` is off."""
+        self.plans = True
         self.rollout: RolloutRow | None = None
         """Of the pool web; slots that are not old run its generation."""
         self.leaks: dict[str, int] = {}
@@ -117,6 +120,8 @@ class Simulated:
         self.asked.append((method, path, body or {}, dry_run))
         if self.refusal is not None:
             raise self.refusal
+        if self.wants_yes and not (body or {}).get("yes") and (self.plans or not dry_run):
+            raise Refused(409, "needs_yes", self.wants_yes)
         if dry_run:
             return (f"would do {method} {path}", "would wait until nothing is in flight")
         number = len(self.operations) + 1
