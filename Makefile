@@ -6,15 +6,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Programs that the tests run beside ours; .ci/packages installs them where it may. Node is not needed.
 PROGRAMS := haproxy openssl tmux systemd-analyze chromium
+# What the benchmarks compare with, where the system has it; the others come from PyPI and npm.
+SYSTEM_PEERS := runsvdir s6-svscan htop btop npm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench shots format clean
+.PHONY: help demo test check bench peers shots format clean
 
 help:
 	@echo 'make demo    a living cluster on one screen; quitting leaves nothing behind'
 	@echo 'make test    everything: check, and tests on real processes and a real HAProxy'
 	@echo 'make check   format, lint, types, house rules and unit tests; no system packages needed'
-	@echo 'make bench   the benchmarks, one after the other'
+	@echo 'make bench   the benchmarks, one after the other, into docs/performance.md'
+	@echo 'make peers   the programs that the benchmarks run beside ours'
 	@echo 'make shots   the pictures and tables of docs/ again, from the demo and the source'
 	@echo 'make format  writes the source as `make check` wants it'
 	@echo 'make clean   removes what the others made'
@@ -40,12 +43,11 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest -m real
 
 bench: $(INSTALLED)
-	@set -e; for program in tests/benchmarks/[!_]*.py; do \
-		name=$$(basename "$$program" .py); \
-		echo "== $$name"; \
-		$(BIN)/python -m "tests.benchmarks.$$name"; \
-	done
-	@echo "== reload"; $(BIN)/python -m tests.benchmarks.reload
+	$(BIN)/python -m tests.benchmarks --record
+
+peers: $(INSTALLED)
+	.ci/packages $(SYSTEM_PEERS)
+	$(BIN)/python -m tests.benchmarks._peers
 
 shots: $(INSTALLED)
 	$(BIN)/python -m tests.pages

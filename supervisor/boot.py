@@ -130,7 +130,7 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     api.add_done_callback(lambda task: engine.finish("the API ended"))
     if (path := engine.ledger.spec.read_only_socket) is not None:
         running.keep("read-only socket", lambda: offer(door, path, engine.ledger.spec.read_only_group))
-    running.keep("history", lambda: keep(door.kept, door.picture))
+    running.keep("history", lambda: keep(door.kept, door.picture, engine.pause))
     # What is here stays; and rows of a thousand workers are no reason to look for garbage again and again.
     gc.collect()
     gc.freeze()

@@ -1,9 +1,8 @@
 """The last hour of pictures: thinner with age, compressed, within a bound of memory and one of processor time."""
 
-import asyncio
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -100,10 +99,10 @@ class History:
         return before[-count:]
 
 
-async def keep(history: History, look: Callable[[], Snapshot]) -> None:
+async def keep(history: History, look: Callable[[], Snapshot], pause: Callable[[float], Awaitable[None]]) -> None:
     """Take pictures for ever. `look` costs nothing where somebody has just asked for the same picture."""
     while True:
         begun = time.thread_time()
         history.add(look(), time.monotonic())
         spent = time.thread_time() - begun
-        await asyncio.sleep(max(history.step, spent / SHARE))
+        await pause(max(history.step, spent / SHARE))

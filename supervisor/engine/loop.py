@@ -46,6 +46,8 @@ HASTE = 30.0
 """Seconds in which a ready worker's health is looked at quickly; one that is not up by then is in no hurry."""
 LONGEST_SLEEP = 5.0
 """Seconds after which every pool is looked at anyway: a net under every lost wake-up."""
+EARLY = 0.2
+"""Seconds by which something may be done too early, so that it need not wait for the readings after the next."""
 
 
 class Engine:
@@ -69,6 +71,8 @@ class Engine:
         """Exits to acknowledge once they are journaled."""
         self._ended: str | None = None
         self._fresh = False
+        self._sampled = asyncio.Event()
+        """Set, and made anew, whenever the workers were sampled."""
         self.on_readings: Callable[[], None] = lambda: None
         """Called when new readings are in the ledger and what they asked for is done."""
 
@@ -131,6 +135,8 @@ class Engine:
             case Measured():
                 self._fresh = True
                 self._dirty |= intake.measure(self.desk, fact)
+                self._sampled.set()
+                self._sampled = asyncio.Event()
             case ProxySeen():
                 self._fresh = True
                 return self.mark(*seeing.proxy_seen(self.desk, fact, now))
@@ -261,6 +267,17 @@ class Engine:
     def publish(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """About so many seconds, and then until the next sample, for which we are awake anyway.
+
+        An idle engine is thus woken once a second, whatever else it looks at now and then.
+        """
+        begun = time.monotonic()
+        while (left := begun + seconds - time.monotonic()) > EARLY:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left + LONGEST_SLEEP):  # samples may fail; other things go on
+                    await self._sampled.wait()
 
     def nudge_of(self, proxy: str) -> asyncio.Event:
         return self._nudges.setdefault(proxy, asyncio.Event())

@@ -62,7 +62,7 @@ class Running:
         await self.open_listeners()
         await self.align_proxies()
         self.keep("samples", lambda: watch_samples(self.ledger, self.link.keeper_pid, self.engine.tell))
-        self.keep("logs", lambda: watch_logs(self.ledger))
+        self.keep("logs", lambda: watch_logs(self.ledger, self.engine.pause))
         self.keep("retry", self.try_again)
 
     def keep(self, name: str, make: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -174,7 +174,7 @@ class Running:
     async def try_again(self) -> None:
         """Sockets and embedded proxies that could not be had: the reason may go away."""
         while True:
-            await asyncio.sleep(RETRY)
+            await self.engine.pause(RETRY)
             closing = not self._listening <= self.ledger.pools.keys()
             if closing or any(pool.keeper_why for pool in self.ledger.pools.values()):
                 await self.open_listeners()

@@ -7,7 +7,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from supervisor.engine.ledger import Ledger, ProxyState
 from supervisor.host.following import LogMatcher
@@ -109,10 +109,10 @@ async def watch_samples(ledger: Ledger, keeper_pid: int, tell: Tell, every: floa
         await asyncio.sleep(max(0.05, every - (time.monotonic() - now)))
 
 
-async def watch_logs(ledger: Ledger) -> None:
+async def watch_logs(ledger: Ledger, pause: Callable[[float], Awaitable[None]]) -> None:
     """Rotate the workers' files by size, away from the loop."""
     while True:
-        await asyncio.sleep(ROTATE_EVERY)
+        await pause(ROTATE_EVERY)
         for worker in list(ledger.workers.values()):
             pool = ledger.pools.get(worker.pool)
             if pool is None or not worker.log:

@@ -43,8 +43,6 @@ class Keeper:
         self._last_life = False
         """The engine died while taking everything down; it gets one more try."""
         self._compact_later = False
-        self._sweeping = False
-        """It was asked for, and is to come."""
         self._exit_code = 0
         self._loop = Loop(log)
         self._listeners = Listeners()
@@ -101,6 +99,7 @@ class Keeper:
         A net, too, under what must not happen: a death that no signal told of, and no engine at all.
         """
         self._reap()
+        self._sweep()
         if self._engine.missing and self._ending is None:
             self._log("engine: there is none, and nobody was about to start it; starting it")
             self._engine.start()
@@ -154,6 +153,8 @@ class Keeper:
                 self._up()
             case {"type": "alive"}:
                 self._engine.heard = time.monotonic()
+                if self._loop.due_within("watch", 1.0):
+                    self._watch()  # now that we are awake
             case {"type": "succeed", "python": str(python)}:
                 self._engine.succeed(python)
             case {"type": "shutdown"}:
@@ -257,15 +258,13 @@ class Keeper:
             else:
                 self._holder.reaped(how.si_pid, how, self._oom.struck)
             os.waitpid(how.si_pid, 0)
-        # After what the engine may answer at once: the replacement of what has just ended, mostly.
-        if not self._sweeping:
-            self._sweeping = True
-            self._loop.after("sweep", limits.SWEEP, self._sweep)
+            # After what the engine may answer at once: the replacement of what has just ended, mostly.
+            if not self._loop.waits("sweep"):
+                self._loop.after("sweep", limits.SWEEP, self._sweep)
         self._compact_if_needed()
         self._perhaps_done()
 
     def _sweep(self) -> None:
-        self._sweeping = False
         self._holder.sweep(self._known())
 
     def _known(self) -> set[int]:

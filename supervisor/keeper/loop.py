@@ -52,6 +52,10 @@ class Loop:
         """One timer for each name; a later one replaces it."""
         self._timers[name] = (time.monotonic() + seconds, callback)
 
+    def due_within(self, name: str, seconds: float) -> bool:
+        """Whether a timer of that name runs and is to fire by then."""
+        return name in self._timers and self._timers[name][0] - time.monotonic() < seconds
+
     def waits(self, name: str) -> bool:
         """Whether a timer of that name is running."""
         return name in self._timers

@@ -1,11 +1,7 @@
 """The peers, each in the form that costs it least: started, scaled and asked by its own commands, ended by pid.
 
-Programs are looked for in the directory $CLUSTERCTL_PEERS, then on PATH; one that is missing is named as missing:
-
-    python3 -m venv $CLUSTERCTL_PEERS/venv
-    $CLUSTERCTL_PEERS/venv/bin/pip install circus supervisor gunicorn uvicorn
-    npm install --prefix $CLUSTERCTL_PEERS/node pm2
-    apt-get install runit s6
+They are looked for in a directory of their own ($CLUSTERCTL_PEERS, else /tmp/clusterctl-peers), then on PATH; one
+that is missing is named as missing. `make peers` installs those of PyPI, npm and Debian.
 """
 
 import contextlib
@@ -15,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +21,9 @@ from tests.benchmarks._ports import free_range
 from tests.benchmarks._readings import command, descendants
 from tests.benchmarks._worker import Arrivals
 
+PLACE = Path(os.environ.get("CLUSTERCTL_PEERS") or Path(tempfile.gettempdir(), "clusterctl-peers"))
+FROM_PYPI = ("circus", "supervisor", "gunicorn", "uvicorn", "uvicorn-worker", "glances")
+FROM_DEBIAN = ("haproxy", "nodejs", "runit", "s6", "htop", "btop")
 APP = """
 import os, time
 def tell(server=None, worker=None):
@@ -37,9 +37,38 @@ async def app(scope, receive, send):
 
 def program(name: str) -> str | None:
     """Where a peer's program is; None: it is not installed."""
-    place = os.environ.get("CLUSTERCTL_PEERS", "")
-    found = [f"{place}/venv/bin", f"{place}/node/node_modules/.bin"] if place else []
-    return shutil.which(name, path=os.pathsep.join([*found, os.environ.get("PATH", ""), "/usr/sbin"]))
+    return shutil.which(name, path=os.pathsep.join(places()))
+
+
+def places() -> list[str]:
+    return [f"{PLACE}/bin", f"{PLACE}/node_modules/.bin", os.environ.get("PATH", ""), "/usr/sbin"]
+
+
+def versions() -> dict[str, str]:
+    """Of those that are installed, and of the Python that ours runs on."""
+    found = {"Python": sys.version.split()[0]}
+    for place in sorted(PLACE.glob("lib/python3*/site-packages/*.dist-info")):
+        name, _, version = place.name.removesuffix(".dist-info").partition("-")
+        if name.replace("_", "-") in FROM_PYPI:
+            found[name] = version
+    with contextlib.suppress(OSError):
+        found["pm2"] = json.loads((PLACE / "node_modules/pm2/package.json").read_text())["version"]
+    with contextlib.suppress(OSError):
+        asked = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\\n", *FROM_DEBIAN]
+        lines = subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
+        found |= {name: version for name, _, version in (line.partition(" ") for line in lines) if version}
+    return found
+
+
+def install() -> None:
+    """From PyPI and npm, into the directory of their own."""
+    if not (PLACE / "bin").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PLACE)], check=True)
+    pip = [str(PLACE / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *FROM_PYPI], check=True)
+    if npm := shutil.which("npm"):
+        subprocess.run([npm, "install", "--silent", "--prefix", str(PLACE), "pm2"], check=True)
+    say_missing()
 
 
 class Peer:
@@ -345,3 +374,7 @@ def say_missing() -> None:
     for kind in PEERS:
         if why := kind.missing():
             print(f"{kind.name}: {why}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    install()

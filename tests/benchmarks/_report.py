@@ -37,6 +37,10 @@ def show(benchmark: str, figures: Sequence[Figure], goals: str, as_json: bool) -
             notes = "; ".join(dict.fromkeys(f.note for f in mine.values() if f.note))
             print(f"{who:{width}}{cells}" + (f"   {notes}" if notes else ""))
         print()
+    lines(benchmark, figures)
+
+
+def lines(benchmark: str, figures: Sequence[Figure]) -> None:
     for figure in figures:
         print(json.dumps({"benchmark": benchmark, **figure._asdict()}), flush=True)
 

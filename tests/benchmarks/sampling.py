@@ -1,14 +1,11 @@
 """CPU time of one sample of one worker: ours, psutil's, and a C program's that makes the same reads.
 
-    .venv/bin/python -m tests.benchmarks.sampling            # 10, 100 and 500 idle workers; about 20 s
-    .venv/bin/python -m tests.benchmarks.sampling 1000 --json
+    .venv/bin/python -m tests.benchmarks.sampling [100 1000]      # about 40 s
 
-Rounds are 50 ms apart, as real samples come after other work, with cold caches. The limit of open files must be
-twice the number of workers (`ulimit -n`), else ours opens files anew.
+Rounds are 50 ms apart, as real samples come after other work, with cold caches.
 """
 
-import argparse
-import json
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +19,7 @@ import psutil
 from supervisor.host.families import Families
 from supervisor.host.proc import OpenFiles, StatReader, all_pids
 from supervisor.host.sampling import Sampler
+from tests.benchmarks._report import Figure, parser, show
 
 ROUNDS = 20
 PAUSE = 0.05
@@ -90,21 +88,21 @@ def measure(pids: list[int]) -> dict[str, float | None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("counts", nargs="*", type=int, default=[10, 100, 500])
-    parser.add_argument("--json", action="store_true", help="JSON lines alone")
-    options = parser.parse_args()
-    columns: dict[int, dict[str, float | None]] = {}
+    made = parser(__doc__)
+    made.add_argument("counts", nargs="*", type=int, default=[10, 100, 500, 1000])
+    options = made.parse_args()
+    # As the engine has it.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    figures: list[Figure] = []
     for count in options.counts:
         with idle_workers(count) as pids:
-            columns[count] = measure(pids)
-    if not options.json:
-        print(f"{'µs of CPU a worker and sample':32}" + "".join(f"{count:>9}" for count in columns))
-        for name in next(iter(columns.values())):
-            figures = (column[name] for column in columns.values())
-            print(f"{name:32}" + "".join(f"{'missing' if f is None else f'{f:.1f}':>9}" for f in figures))
-    for count, column in columns.items():
-        print(json.dumps({"benchmark": "sampling", "workers": count, "cpu_us": column}))
+            rows = measure(pids)
+        what = f"{count} workers"
+        figures += [Figure(who, what, value, "µs", "" if value else "no C compiler") for who, value in rows.items()]
+        if (in_c := rows["CPU and memory, C"]) and (own := rows["CPU and memory, ours"]):
+            figures.append(Figure("ours / C", what, own / in_c, "µs"))
+    show("sampling", figures, "CPU and memory <= 2 x C", options.json)
 
 
 if __name__ == "__main__":

@@ -92,21 +92,18 @@ def test_the_picture_nearest_before_a_moment_is_found() -> None:
 
 
 @pytest.mark.parametrize("count", [100, 1000])
-async def test_pictures_are_taken_no_oftener_than_their_share_of_a_core_allows(
-    count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pictures_are_taken_no_oftener_than_their_share_of_a_core_allows(count: int) -> None:
     """The pause after a picture is at least its processor time divided by the share."""
     pauses: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 3:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr("asyncio.sleep", sleep)
     began = time.thread_time()
     with pytest.raises(asyncio.CancelledError):
-        await keep(History(), lambda: at(0, picture(count)))
+        await keep(History(), lambda: at(0, picture(count)), pause)
     spent = time.thread_time() - began
     assert all(pause >= 1.0 for pause in pauses)
     assert spent / (spent + sum(pauses)) < SHARE * 1.5

@@ -1,12 +1,12 @@
-"""`python -m tests.benchmarks.reload [--install]`: the same load and reloads for all, side by side."""
+"""`python -m tests.benchmarks.reload`: the same load and reloads for all, side by side."""
 
 import argparse
-import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from tests.benchmarks.reload.contenders import CONTENDERS, Contender, install, program
+from tests.benchmarks._report import Figure, lines
+from tests.benchmarks.reload.contenders import CONTENDERS, Contender, program
 from tests.load.client import Plan
 from tests.load.running import load
 from tests.whole.rolling import Windows
@@ -35,6 +35,14 @@ class Row:
     def why(self) -> str:
         """Failures by cause, and by the manners of those who met them."""
         return "; ".join(", ".join(f"{k} {v}" for k, v in d.items()) for d in (self.causes, self.manners) if d)
+
+    def figures(self) -> list[Figure]:
+        return [
+            Figure(self.name, "failed", self.per_10000, "per 10,000", self.why()),
+            Figure(self.name, "requests", self.requests, "1"),
+            Figure(self.name, "p99 over the steady state's", self.ratio, "times"),
+            Figure(self.name, "a reload", round(self.reload_seconds, 2), "s"),
+        ]
 
     def line(self) -> str:
         ratio = f"{self.ratio:5.2f}" if self.ratio is not None else "    –"
@@ -78,17 +86,13 @@ def measure(contender: Contender, reloads: int, rate: float, pause: float) -> Ro
 def main(arguments: list[str]) -> int:
     """0, whatever was lost: it measures."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.reload", description=__doc__)
-    parser.add_argument(
-        "--install", action="store_true", help="put gunicorn, uvicorn and pm2 into a directory first"
-    )
     parser.add_argument("--reloads", type=int, default=5)
     parser.add_argument("--rate", type=float, default=300.0)
     parser.add_argument("--pause", type=float, default=3.0, help="seconds of steady state between two reloads")
     parser.add_argument("--only", default="", help="contenders whose name contains this")
-    parser.add_argument("--json", action="store_true", help="one line of JSON each, instead of a table")
+    parser.add_argument("--json", action="store_true", help="JSON lines alone")
     args = parser.parse_args(arguments)
-    if args.install:
-        install()
+    figures: list[Figure] = []
     if not args.json:
         print(HEAD, flush=True)
     for contender in CONTENDERS:
@@ -98,7 +102,10 @@ def main(arguments: list[str]) -> int:
             print(f"{contender.name:40} left out: {contender.needs} is not installed", file=sys.stderr)
             continue
         row = measure(contender, args.reloads, args.rate, args.pause)
-        print(json.dumps({**asdict(row), "p99_ratio": row.ratio}) if args.json else row.line(), flush=True)
+        if not args.json:
+            print(row.line(), flush=True)
+        figures += row.figures()
+    lines("reload", figures)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,14 +14,13 @@ from typing import NamedTuple
 
 import psutil
 
+from tests.benchmarks import _peers
 from tests.load.apps import asgi
 from tests.whole.balancer import balancer
 from tests.whole.cluster import alive, port_block, until
 from tests.whole.rolling import Stage, staged
 
 ROOT = Path(__file__).parents[3]
-PEERS = Path(tempfile.gettempdir()) / "clusterctl-peers"
-"""Where `--install` puts gunicorn, uvicorn and pm2; looked at after PATH."""
 APP = f"{asgi.__name__}:app"
 NODE_APP = ROOT / "tests" / "load" / "apps" / "server.js"
 DEADLINE = 60.0
@@ -44,29 +42,15 @@ class Contender(NamedTuple):
 
 
 def program(name: str) -> str | None:
-    """A peer's program: beside our own interpreter, on PATH, or where `--install` put it."""
+    """A peer's program: beside our own interpreter, where `make peers` put it, or on PATH."""
     here = Path(sys.executable).parent / name
-    for place in (here, PEERS / "bin" / name, PEERS / "node_modules" / ".bin" / name):
-        if place.exists():
-            return str(place)
-    return shutil.which(name)
+    return str(here) if here.exists() else _peers.program(name)
 
 
 def needed(name: str) -> str:
     found = program(name)
     assert found is not None, f"{name} is not installed"
     return found
-
-
-def install() -> None:
-    """gunicorn and uvicorn from PyPI, pm2 from npm, into a directory of their own."""
-    if not (PEERS / "bin").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-    subprocess.run(
-        [str(PEERS / "bin" / "pip"), "install", "-q", "gunicorn", "uvicorn", "uvicorn-worker"], check=True
-    )
-    if shutil.which("npm"):
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(PEERS), "pm2"], check=True)
 
 
 @contextlib.contextmanager

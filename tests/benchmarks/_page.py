@@ -1,0 +1,123 @@
+"""The tables of docs/performance.md, made from the lines that the benchmarks printed: docs/performance.jsonl."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.benchmarks._report import Figure, cell
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+FIGURES = PAGE.with_suffix(".jsonl")
+_BLOCK = re.compile(r"(<!-- figures: (\w+) ?(.*?) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+
+
+class Goal(NamedTuple):
+    """What issue 6 asks for, and the figure that answers it."""
+
+    measure: str
+    benchmark: str
+    what: str
+    most: float
+    peers: str = ""
+    """The best peer that does the same job; beside the goal, as reference/peers.md has it."""
+    who: str = "clusterctl"
+
+
+GOALS = (
+    Goal("CPU, 100 idle workers sampled at 1 Hz", "idle", "CPU, 100 workers", 0.8, "circus with stats"),
+    Goal("the same, 500 workers", "idle", "CPU, 500 workers", 3.0, "circus with stats"),
+    Goal("PSS of engine and keeper, no workers", "idle", "PSS, 0 workers", 40, "pm2"),
+    Goal("the same, 100 workers", "idle", "PSS, 100 workers", 42, "pm2"),
+    Goal("the same, 500 workers", "idle", "PSS, 500 workers", 48, "pm2"),
+    Goal("a worker's SIGKILL to its replacement's exec", "respawn", "respawn, median", 2.0, "gunicorn"),
+    Goal("scale 10 to 100, all running, with the command", "scale", "both", 0.35, "supervisord"),
+    Goal("`status --json`, 100 workers", "status", "whole process", 75, "gunicorn", "status --json"),
+    Goal("`GET /v1/snapshot`, 1,000 workers and backends", "snapshot", "changed, median", 5.0),
+    Goal("the same, unchanged (ETag)", "snapshot", "304, median", 1.0),
+    Goal("HAProxy with 1,000 servers, read at 1 Hz", "haproxy", "share", 1.5, who="engine"),
+    Goal("200 workers crash-looping at once, CPU", "crashloop", "CPU", 10.0, "pm2"),
+    Goal("the same, the API's slowest answer", "crashloop", "API, worst", 20.0),
+    Goal("CPU of a sample of a worker, over C's", "sampling", "CPU and memory, 100 workers", 2.0, who="ours / C"),
+)  # fmt: skip
+
+
+def figures_of(lines: Sequence[dict[str, Any]], benchmark: str) -> list[Figure]:
+    mine = [line for line in lines if line["benchmark"] == benchmark and "who" in line]
+    return [Figure(line["who"], line["what"], line["value"], line["unit"], line.get("note", "")) for line in mine]
+
+
+def value(figures: Sequence[Figure], who: str, what: str) -> Figure | None:
+    return next((figure for figure in figures if (figure.who, figure.what) == (who, what)), None)
+
+
+def goals(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """Each goal beside the last run, and what was measured of the peer in the same run."""
+    rows = ["| measure | goal | clusterctl | | a peer, in the same run |", "|---|--:|--:|---|---|"]
+    for goal in GOALS:
+        figures = figures_of(lines, goal.benchmark)
+        mine = value(figures, goal.who, goal.what)
+        peer = value(figures, goal.peers, goal.what)
+        beside = f"{goal.peers} {shown(peer)}" if peer and peer.value is not None else ""
+        met = "" if mine is None or mine.value is None else "met" if mine.value <= goal.most else "**missed**"
+        unit = mine.unit if mine else ""
+        rows.append(f"| {goal.measure} | {goal.most:g} {unit} | {shown(mine)} | {met} | {beside} |")
+    return rows
+
+
+def shown(figure: Figure | None) -> str:
+    return "–" if figure is None or figure.value is None else f"{cell(figure)} {figure.unit}"
+
+
+def table(lines: Sequence[dict[str, Any]], benchmark: str, only: str) -> list[str]:
+    """A row for each program, a column for each figure whose name begins with `only`; below it, how it was made."""
+    every = figures_of(lines, benchmark)
+    figures = [figure for figure in every if figure.what.startswith(only)]
+    columns = list(dict.fromkeys((figure.what, figure.unit) for figure in figures))
+    if len({unit for _, unit in columns}) == 1 and only:
+        heads = [what.removeprefix(only).lstrip(", ") for what, _ in columns]
+        first = f"{only}, {columns[0][1]}"
+    else:
+        heads, first = [f"{what}, {unit}" for what, unit in columns], ""
+    rows = [f"| {first} | {' | '.join(heads)} | |", f"|---|{'--:|' * len(columns)}---|"]
+    for who in dict.fromkeys(figure.who for figure in figures):
+        mine = {(f.what, f.unit): f for f in figures if f.who == who}
+        notes = "; ".join(dict.fromkeys(f.note for f in mine.values() if f.note))
+        rows.append(f"| {who} | {' | '.join(cell(mine.get(column)) for column in columns)} | {notes} |")
+    head = next(line for line in lines if line["benchmark"] == benchmark and "command" in line)
+    load = head["load"][0]
+    made = f"`{head['command']}`, {head['date']}, {head['seconds']} s; load before it {load:.1f}."
+    return [*rows, "", made]
+
+
+def with_tables(page: str, lines: Sequence[dict[str, Any]]) -> str:
+    """The page with each of its blocks filled: `<!-- figures: BENCHMARK [ONLY] -->`, or `goals`, or `machine`."""
+
+    def filled(found: re.Match[str]) -> str:
+        match found[2]:
+            case "goals":
+                rows = goals(lines)
+            case "machine":
+                rows = machine(lines)
+            case name:
+                rows = table(lines, name, found[3])
+        return f"{found[1]}\n" + "\n".join(rows) + f"\n\n{found[4]}"
+
+    return _BLOCK.sub(filled, page)
+
+
+def machine(lines: Sequence[dict[str, Any]]) -> list[str]:
+    heads = [line for line in lines if "command" in line]
+    last = max(heads, key=lambda line: str(line["date"]))
+    programs = ", ".join(f"{name} {version}" for name, version in last["programs"].items())
+    cores = f"{last['cpus']} cores of {last['model']}, {last['memory_mib'] // 1024} GiB"
+    return [f"{cores}, Linux {last['kernel']}; {programs}."]
+
+
+def recorded() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in FIGURES.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(), recorded()))
