@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import socket
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from supervisor.keeper import protocol
 from supervisor.keeper.protocol import BadLine, Lines
 from supervisor.model.errors import HostError
 from supervisor.model.launch import Held, KeeperLost, Launch, Told
@@ -35,7 +35,6 @@ class _Listening(msgspec.Struct, frozen=True, tag="Listening"):
 
 
 _decode = msgspec.json.Decoder(Told | _Held | _Listening).decode
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class KeeperLink:
@@ -134,8 +133,11 @@ class KeeperLink:
     def _send(self, message: dict[str, Any]) -> None:
         if not self._open:
             return
-        # Not msgspec: arguments that are not UTF-8 carry lone surrogates, which it refuses.
-        data = _encode(message).encode() + b"\n"
+        try:
+            data = msgspec.json.encode(message) + b"\n"
+        except UnicodeEncodeError:
+            # Arguments that are not UTF-8 carry lone surrogates, which it refuses; they survive as escapes.
+            data = protocol.encode(message)
         if not self._outbox:
             # A broken socket is noticed by the reader, which then tells it once.
             with contextlib.suppress(OSError):

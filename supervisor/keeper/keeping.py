@@ -71,8 +71,8 @@ class Keeper:
         self._take_sockets_back()
         self._register.compact()
         self._loop.catch(self._signalled)
-        self._watch()
         self._engine.start()
+        self._watch()
         self._loop.run()
         self._tidy()
         return self._exit_code

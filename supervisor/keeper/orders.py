@@ -1,10 +1,9 @@
 """From the engine's launch to an order and its record, checked: what is malformed is refused and never raised."""
 
-import json
 import os
 from typing import Any
 
-from supervisor.keeper.protocol import Message
+from supervisor.keeper.protocol import Message, encode
 from supervisor.keeper.records import Record
 from supervisor.keeper.sockets import Listeners
 from supervisor.keeper.spawning import Order
@@ -54,7 +53,7 @@ def order_of(launch: Message, record: Record, listeners: Listeners, notify_path:
         fds=fds,
         listen=names,
         nofile=nofile,
-        record=json.dumps(record, separators=(",", ":"))[1:],
+        record=encode(record).decode()[1:-1],
     )
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisor.keeper import limits
-from supervisor.keeper.protocol import Message
+from supervisor.keeper.protocol import Message, encode
 
 Record = dict[str, Any]
 
@@ -194,4 +194,4 @@ class Register:
 
 
 def line(record: Record) -> bytes:
-    return b"\n" + json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return b"\n" + encode(record)

@@ -33,7 +33,7 @@ def names() -> list[str]:
 
 
 def run(name: str) -> tuple[list[dict[str, Any]], bool]:
-    """Runs one, passing on what it prints; its lines of JSON after one of its circumstances, and whether all went well."""
+    """Passes on what it prints; a line of its circumstances and its lines of JSON, and whether it ended well."""
     command = f"python -m tests.benchmarks.{name}"
     print(f"== {command}", flush=True)
     head = {
