@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from supervisor.keeper import limits
 from supervisor.keeper.loop import Loop
@@ -84,7 +85,8 @@ class Channel:
         try:
             for line in self._lines.feed(data):
                 if self.open:
-                    self._hear(decode(line))
+                    # One request that we fail at must not take those with it that came in the same piece.
+                    self._loop.call(partial(self._hear, decode(line)))
         except BadLine as error:
             self._break(str(error))
         return self.open

@@ -42,7 +42,12 @@ class Worker:
     @property
     def gone(self) -> bool:
         """True once an adopted one has ended: its number is then no longer safe to use."""
-        return self.pidfd >= 0 and bool(select.select([self.pidfd], [], [], 0)[0])
+        if self.pidfd < 0:
+            return False
+        # Not select(2), which refuses descriptors from 1024 on: there may be more workers than that.
+        look = select.poll()
+        look.register(self.pidfd, select.POLLIN)
+        return bool(look.poll(0))
 
 
 class Holder:

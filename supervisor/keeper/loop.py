@@ -77,9 +77,9 @@ class Loop:
                     continue
                 read, write = key.data
                 if read and events & selectors.EVENT_READ:
-                    self._call(read)
+                    self.call(read)
                 elif write and events & selectors.EVENT_WRITE:
-                    self._call(write)
+                    self.call(write)
             self._fire()
 
     def _fire(self) -> None:
@@ -87,9 +87,10 @@ class Loop:
         for name, (when, callback) in list(self._timers.items()):
             if when <= now and self._timers.get(name) == (when, callback):
                 del self._timers[name]
-                self._call(callback)
+                self.call(callback)
 
-    def _call(self, callback: Callback) -> None:
+    def call(self, callback: Callback) -> None:
+        """Run it; what it stumbles over is logged, and whatever else waits has its turn all the same."""
         try:
             callback()
         except Exception:
