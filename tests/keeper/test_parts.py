@@ -1,4 +1,4 @@
-"""Parts of the keeper by themselves: what a worker's descriptor tells, and what one bad request costs the others."""
+"""Parts of the keeper by themselves: a worker's descriptor, and what one bad request costs those behind it."""
 
 import fcntl
 import os
