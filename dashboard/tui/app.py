@@ -210,10 +210,11 @@ class TopApp(App[int]):
         self._gathering = False
         if self.paused or self.travel.mirror is not None:
             return
-        if isinstance(self.screen, MainScreen):
-            self.screen.show_events(self.live)
-        else:
-            self.show_all()
+        match self.screen_stack:
+            case [*_, MainScreen() as screen]:
+                screen.show_events(self.live)
+            case _:  # another one; or none any more, where we are ending
+                self.show_all()
 
     def show_all(self) -> None:
         """The mirror, on every screen that can be seen: from the top down to the first that hides the rest."""

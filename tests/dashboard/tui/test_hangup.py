@@ -6,6 +6,7 @@ from queue import Queue
 import pytest
 
 from dashboard.tui import hangup
+from tests.dashboard.tui.driving import screen
 
 
 class Writer:
@@ -28,3 +29,10 @@ def test_what_waits_for_a_dead_writer_goes_on_and_the_screen_is_left(monkeypatch
     ended.set()
     guard.join(5)
     assert not guard.is_alive()
+
+
+async def test_events_that_come_while_the_screen_is_left_find_nothing_to_show_and_say_nothing() -> None:
+    async with screen() as s:
+        await s.see("web.0")
+    assert not s.app.screen_stack
+    s.app._show_events()
