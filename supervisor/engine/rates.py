@@ -23,7 +23,7 @@ class Rates:
         """Rates that were asked for since the last reading."""
 
     def restart(self) -> None:
-        """All counters began again: nothing before is comparable."""
+        """All counters began again, or were not read for a while: nothing before is comparable."""
         self._kept.clear()
         self._known.clear()
 

@@ -10,6 +10,7 @@ from supervisor.engine.ledger import Memo, ProxyState
 from supervisor.engine.rates import Reading
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.deeds import Signal
+from supervisor.model.events import Level
 from supervisor.model.facts import Converged, ConvergeFailed, ProxyLost, ProxySeen, UpstreamSeen
 from supervisor.model.phases import Health
 
@@ -107,10 +108,9 @@ def tell_health(desk: Desk, proxy: str, before: Upstream | None, after: Upstream
         if Health.DOWN not in (old.health, backend.health):
             continue
         reason = f" ({backend.health_reason})" if backend.health_reason else ""
-        level = "warning" if backend.health is Health.DOWN else "info"
+        level: Level = "warning" if backend.health is Health.DOWN else "info"
         subject = f"{proxy}/{after.name}/{backend.name}"
-        text = f"health {backend.health}{reason}, was {old.health}"
-        desk.say("health", subject, text, level="warning" if level == "warning" else "info")
+        desk.say("health", subject, f"health {backend.health}{reason}, was {old.health}", level=level)
 
 
 def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
@@ -121,6 +121,8 @@ def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
         text = f"cannot be reached: {fact.why}; trying again every {state.spec.every:g} s"
         desk.say("proxy-unreachable", fact.proxy, text, level="error")
     state.reachable, state.why = False, fact.why
+    # What was read before says nothing of now, nor may the time in between be part of a later rate.
+    state.rates.restart()
     return pools_behind(desk, fact.proxy)
 
 

@@ -15,6 +15,7 @@ from supervisor.engine.intake import take, tell_slot
 from supervisor.engine.ledger import Ledger
 from supervisor.model.backends import Backend
 from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
+from supervisor.model.events import Level
 from supervisor.model.facts import Dismissed, TimePassed
 from supervisor.model.operations import OperationPhase
 from supervisor.model.phases import Phase
@@ -112,8 +113,8 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
         view = picture.views.get(worker.serial)
         backend = view.backend if view else None
         known = worker.baseline
-        if known is None and backend is not None and worker.phase is Phase.READY:
-            known = first_counts(backend)
+        if backend is not None and worker.phase is Phase.READY:
+            known = counted_before(known, backend)
         if serves == (worker.serving_since is not None) and known == worker.baseline:
             continue
         since = (worker.serving_since or turn.now) if serves else None
@@ -123,13 +124,16 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
             desk.say("worker-serving", worker.slot_name, text, pool=name, pid=worker.pid)
 
 
-def first_counts(backend: Backend) -> tuple[int, int]:
-    """Requests and errors that a backend had counted before this worker.
+def counted_before(known: tuple[int, int] | None, backend: Backend) -> tuple[int, int]:
+    """Requests and errors that a backend had counted before this worker, `known` as far as it was already.
 
     A server that was added for it counts from zero, and has had traffic since: its first errors are the worker's.
     One that the proxy knew before goes on counting, and is far beyond that.
     """
     requests, errors = backend.requests_total or 0, backend.errors_total or 0
+    if known is not None:
+        # Below that they began again, as after a restart of the proxy: all that they count is this worker's.
+        return (0, 0) if requests < known[0] or errors < known[1] else known
     return (0, 0) if backend.added and requests < FRESH else (requests, errors)
 
 
@@ -164,9 +168,8 @@ def tell_rollout(desk: Desk, pool: Pool, move: Advance) -> None:
     before, after = pool.rollout, move.rollout
     assert before is not None
     if after.phase is not before.phase and after.phase in (RolloutPhase.ABORTING, RolloutPhase.HOLDING):
-        level = "error" if after.phase is RolloutPhase.ABORTING else "info"
-        text = f"rollout {after.phase}: {after.why}"
-        desk.say("rollout", pool.name, text, level="error" if level == "error" else "info", pool=pool.name)
+        level: Level = "error" if after.phase is RolloutPhase.ABORTING else "info"
+        desk.say("rollout", pool.name, f"rollout {after.phase}: {after.why}", level=level, pool=pool.name)
     if after.phase is RolloutPhase.RUNNING and move.turn and move.ended is None:
         names = ", ".join(f"{pool.name}.{n}" for n in move.turn)
         desk.say("rollout", pool.name, f"replacing {names} by generation {after.to_generation}", pool=pool.name)

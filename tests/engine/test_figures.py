@@ -1,0 +1,55 @@
+"""Figures that must not mislead: what is not measured is unknown, and counters that begin again count anew."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from supervisor.core.rollout import score
+from supervisor.engine.rows import pool_row, proxy_row
+from supervisor.model.requests import Restart
+from tests.engine.test_transcripts import begun
+from tests.engine.world import World
+
+
+def rates(world: World) -> tuple[float | None, float | None, float | None]:
+    """Of the pool, of its first worker, and of the first backend."""
+    ledger = world.ledger
+    pool, proxy = (
+        pool_row(ledger, ledger.pools["web"], world.now),
+        proxy_row(ledger, ledger.proxies["lb"], world.now),
+    )
+    backend = proxy.upstreams[0].backends[0]
+    return pool.requests_per_second, pool.workers[0].requests_per_second, backend.requests_per_second
+
+
+def test_no_rate_is_told_of_a_proxy_that_is_away_nor_is_its_absence_part_of_one_later(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    for _ in range(20):
+        world.tick()
+    assert rates(world) == (150.0, 50.0, 50.0)
+    world.reachable = False
+    for _ in range(600):
+        world.tick()
+    assert rates(world) == (None, None, None)
+    world.reachable = True
+    world.tick()
+    world.tick()
+    world.tick()
+    assert rates(world) == (150.0, 50.0, 50.0)
+
+
+def test_a_new_worker_is_judged_by_what_was_counted_since_though_the_counters_began_again(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    address = world.ledger.workers[1].address or ""
+    world.backends[address] = replace(world.backends[address], requests_total=5_000, errors_total=0)
+    world.ask(Restart(target="web"))
+    world.run(lambda: any(w.generation == 2 and w.baseline is not None for w in world.ledger.workers.values()))
+    (new,) = [w for w in world.ledger.workers.values() if w.generation == 2]
+    world.ledger.workers[new.serial] = replace(new, baseline=(4_000, 1))
+    backend = world.backends[new.address or ""]
+    world.backends[new.address or ""] = replace(backend, requests_total=0, errors_total=0)
+    world.tick()
+    world.tick()
+    found = score(world.ledger.picture("web", world.now), world.ledger.workers[new.serial])
+    assert found is not None
+    assert (found.requests, found.errors) == (10, 0)
