@@ -24,6 +24,8 @@ from supervisor.model.workers import Worker
 from supervisor.proxies.contract import Proxy
 
 Tell = Callable[[object], None]
+Asked = tuple[int, ReadySpec | AliveSpec]
+"""A worker's serial and the question that is put to it."""
 
 QUICK = 0.05
 """Seconds between two looks at an upstream while something there is waited for."""
@@ -125,11 +127,11 @@ async def watch_logs(ledger: Ledger, pause: Callable[[float], Awaitable[None]]) 
 
 
 class Probes:
-    """One task a worker and kind of question: readiness while it starts, liveness while it is ready."""
+    """One task a worker and question: readiness while it starts, liveness while it is ready."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._tasks: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._tasks: dict[Asked, asyncio.Task[None]] = {}
 
     def align(
         self,
@@ -141,15 +143,16 @@ class Probes:
 
         `on_trial` says whose generation has not yet been complete: they have more to answer.
         """
-        needed: set[tuple[int, str]] = set()
+        needed: set[Asked] = set()
+        key: Asked
         for worker in workers:
             spec = spec_of(worker)
             if worker.pid is None:
                 continue
             if worker.phase is Phase.STARTING and spec.ready.asks and not spec.ready.notify:
-                key, begin = (worker.serial, "ready"), self._ready
+                key, begin = (worker.serial, spec.ready), self._ready
             elif worker.phase is Phase.READY and spec.alive.asks and not spec.alive.notify:
-                key, begin = (worker.serial, "alive"), self._alive
+                key, begin = (worker.serial, spec.alive), self._alive
             else:
                 continue
             needed.add(key)

@@ -28,14 +28,14 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.http or self.tcp or self.notify or self.log)
 
 
-class ReadySpec(Question, frozen=True, kw_only=True, omit_defaults=True):
+class ReadySpec(Question, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
     timeout: float = 60.0
     """Seconds until a worker that did not get ready has failed."""
     every: float = 0.25
     """Seconds between two questions."""
 
 
-class AliveSpec(Question, frozen=True, kw_only=True, omit_defaults=True):
+class AliveSpec(Question, frozen=True, cache_hash=True, kw_only=True, omit_defaults=True):
     every: float = 10.0
     timeout: float = 5.0
     failures: int = 3
