@@ -1,6 +1,5 @@
 """What the API asks of the engine: pictures, events, changes and logs. Runs in the engine's own event loop."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,13 +16,11 @@ from supervisor.engine.planning import plan
 from supervisor.engine.refusing import target_pool
 from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, proxy_row
 from supervisor.engine.running import Running
-from supervisor.host.following import follow as follow_files
-from supervisor.host.logs import tail
+from supervisor.engine.tailing import lines_of, logs_of
 from supervisor.model.errors import Unknown
 from supervisor.model.events import Event
 from supervisor.model.requests import AnyRequest, Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import EngineRow, OperationRow, Snapshot
-from supervisor.model.text import clean_bytes
 
 OPERATIONS_SHOWN = 20
 WATCHED = 3.0
@@ -187,42 +184,15 @@ class EngineDoor:
             "stop": {"signal": spec.stop.signal, "timeout": spec.stop.timeout},
             "ready": {**msgspec.to_builtins(spec.ready), "timeout": spec.ready.timeout},
             "alive": msgspec.to_builtins(spec.alive),
-            "logs": self.log_paths(id),
+            "logs": {name: log.path for name, log in logs_of(ledger, id).items()},
             "ends": [msgspec.to_builtins(exit_row(end)) for end in reversed(slot.ends)],
             "deaths_in_window": len(slot.deaths),
         }
 
-    def log_paths(self, target: str) -> dict[str, str]:
-        """Slot -> its log file; while a slot is replaced, the newer one is told apart by its serial."""
-        ledger = self._engine.ledger
-        pool, number = target_pool(ledger, target)
-        found: dict[str, str] = {}
-        for worker in sorted(ledger.workers_of(pool.name), key=lambda w: (w.slot, w.serial)):
-            if number in (None, worker.slot) and worker.log:
-                name = worker.slot_name
-                found[f"{name}#{worker.serial}" if name in found else name] = worker.log
-        for n in ledger.slots.get(pool.name, {}):
-            if number in (None, n):
-                found.setdefault(f"{pool.name}.{n}", f"{ledger.spec.state_dir}/logs/{pool.name}.{n}.log")
-        return found
-
     def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
-        paths = self.log_paths(target)
         prefixed = target in self._engine.ledger.pools
-        return self._log(paths, lines, follow, prefixed)
-
-    async def _log(self, paths: dict[str, str], lines: int, follow: bool, prefixed: bool) -> AsyncIterator[str]:
-        if not follow:
-            for name, path in paths.items():
-                for line in await asyncio.to_thread(tail, path, lines):
-                    yield prefix(name, clean_bytes(line), prefixed)
-            return
-        async for name, line in follow_files(paths, lines):
-            yield prefix(name, line if isinstance(line, str) else clean_bytes(line), prefixed)
-
-
-def prefix(name: str, line: str, prefixed: bool) -> str:
-    return f"{name} | {line}" if prefixed else line
+        found = lines_of(self._engine.ledger, target, logs_of(self._engine.ledger, target), lines, follow)
+        return (f"{name} | {line}" if prefixed else line async for name, line in found)
 
 
 def secret(key: str) -> bool:

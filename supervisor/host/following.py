@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
 from supervisor.host.logs import block_size, padding, tail
@@ -68,6 +68,13 @@ class LogReader:
             return []
         finally:
             os.close(fd)
+
+    def last(self) -> list[bytes]:
+        """All that is left, a line without its end too: nobody writes there any more."""
+        found: list[bytes] = []
+        while more := self.read():
+            found += more
+        return [*found, self._rest] if self._rest else found
 
     def _read(self, fd: int) -> bytes:
         seen = os.fstat(fd)
@@ -157,25 +164,47 @@ class LogMatcher:
         return self.matched is not None
 
 
-async def follow(logs: Mapping[str, str], lines: int = 10) -> AsyncIterator[tuple[str, bytes]]:
-    """Name and line of several logs, given as name -> path: the last `lines` of each, then what comes, for ever.
+class Log(NamedTuple):
+    """A log as somebody writes it now."""
 
-    Files are looked at five times a second, and only while somebody follows: one stat each when nothing is new.
+    path: str
+    begins: int = 0
+    """Byte at which the output of who writes it now begins; what stands before is another's."""
+
+
+async def follow(logs: Callable[[], Mapping[str, Log]], lines: int = 10) -> AsyncIterator[tuple[str, bytes]]:
+    """Name and line of several logs: the last `lines` of each, then what comes, for as long as `logs` can be asked.
+
+    `logs` tells name -> log, and is asked again and again: a replaced worker writes into another file. One that is
+    new is followed from where it begins, one that is no longer told is read to its end. Files are looked at five
+    times a second, and only while somebody follows: one stat each when nothing is new.
     """
+    told = {log.path: name for name, log in logs().items()}
     readers: dict[str, LogReader] = {}
-    for name, path in logs.items():
+    for path, name in told.items():
         start = _line_start(path)
-        readers[name] = LogReader(path, start)
+        readers[path] = LogReader(path, start)
         for line in await asyncio.to_thread(tail, path, lines, start):
             yield name, line
     while True:
         quiet = True
-        for name, reader in readers.items():
-            for line in reader.read():
+        for path, reader in list(readers.items()):
+            for line in (found := reader.read()):
+                yield told[path], line
+            if found:
                 quiet = False
-                yield name, line
         # A flood still leaves the loop to others.
         await asyncio.sleep(_PAUSE if quiet else 0)
+        if not quiet:
+            continue
+        now = logs()
+        for path in readers.keys() - {log.path for log in now.values()}:
+            for line in readers.pop(path).last():
+                yield told[path], line
+        told |= {log.path: name for name, log in now.items()}
+        for log in now.values():
+            if log.path not in readers:
+                readers[log.path] = LogReader(log.path, log.begins)
 
 
 def _file(path: str) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.host import logs
-from supervisor.host.following import LONGEST_LINE, LogMatcher, LogReader, follow
+from supervisor.host.following import LONGEST_LINE, Log, LogMatcher, LogReader, follow
 from supervisor.host.logs import rotate
 from supervisor.model.spec import LogSpec
 
@@ -165,7 +165,7 @@ async def take(source: AsyncIterator[tuple[str, bytes]], count: int) -> list[tup
 async def test_several_logs_are_merged_each_with_its_last_lines_first(tmp_path: Path) -> None:
     one, two = str(tmp_path / "one.log"), str(tmp_path / "two.log")
     write(one, numbered(0, 50))
-    source = follow({"web.0": one, "web.1": two}, lines=2)
+    source = follow(lambda: {"web.0": Log(one), "web.1": Log(two)}, lines=2)
     assert await take(source, 2) == [("web.0", line) for line in lines(48, 50)]
     write(two, b"born\n")
     write(one, b"more\n")
@@ -173,9 +173,27 @@ async def test_several_logs_are_merged_each_with_its_last_lines_first(tmp_path: 
     await source.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_replaced_worker_s_last_words_and_its_successor_s_first_are_followed(tmp_path: Path) -> None:
+    old, new = str(tmp_path / "web.0.log"), str(tmp_path / "web.0+1.log")
+    write(old, b"old\n")
+    write(new, b"somebody else's, of long ago\n")
+    logs = {"web.0": Log(old)}
+    source = follow(lambda: logs)
+    assert await take(source, 1) == [("web.0", b"old")]
+    logs = {"web.0": Log(old), "web.0#2": Log(new, begins=os.stat(new).st_size)}
+    write(new, b"born\n")
+    assert await take(source, 1) == [("web.0#2", b"born")]
+    write(old, b"ending\nunfinished")
+    logs = {"web.0": Log(new, begins=0)}
+    assert await take(source, 2) == [("web.0", b"ending"), ("web.0", b"unfinished")]
+    write(new, b"alone\n")
+    assert await take(source, 1) == [("web.0", b"alone")]
+    await source.aclose()  # type: ignore[attr-defined]
+
+
 async def test_an_unfinished_line_at_the_start_comes_once_and_whole(log: str) -> None:
     write(log, b"one\ntw")
-    source = follow({"web.0": log})
+    source = follow(lambda: {"web.0": Log(log)})
     assert await take(source, 1) == [("web.0", b"one")]
     write(log, b"o\n")
     assert await take(source, 1) == [("web.0", b"two")]
@@ -185,7 +203,7 @@ async def test_an_unfinished_line_at_the_start_comes_once_and_whole(log: str) ->
 async def test_a_flood_that_is_rotated_while_it_is_followed_arrives_complete(log: str) -> None:
     count, turns = 7_000, 3
     write(log, b"")
-    source = follow({"web.0": log})
+    source = follow(lambda: {"web.0": Log(log)})
     reading = asyncio.create_task(take(source, count * turns))
     rotations = 0
     for _ in range(turns):

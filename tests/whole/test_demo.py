@@ -77,6 +77,31 @@ def verb(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
+def followed(*words: str) -> Iterator[Callable[[str], None]]:
+    """A verb that goes on; what is yielded reads its lines up to one that holds a text."""
+    # Unbuffered, as above.
+    process = subprocess.Popen([sys.executable, "-m", "dashboard", *words], stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdout is not None
+    stream = process.stdout
+
+    def until_said(text: str) -> None:
+        deadline, line = time.monotonic() + 20.0, b""
+        while text not in line.decode():
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} was never said"
+            assert select.select([stream], [], [], left)[0], f"{text!r} was never said"
+            line = stream.readline()
+            assert line, f"it ended before it said {text!r}"
+
+    try:
+        yield until_said
+    finally:
+        process.terminate()
+        process.wait(END)
+        stream.close()
+
+
+@contextmanager
 def started(base: str) -> Iterator[Demo]:
     process = subprocess.Popen(
         [sys.executable, "-m", "dashboard", "demo", "--no-top"],
@@ -137,6 +162,11 @@ def test_the_verbs_work_on_it(base: str) -> None:
         assert verb("scale", "wbe=4", *at).returncode == 4
         logs = verb("logs", "--lines", "5", "web", *at)
         assert {line.partition(" ")[0] for line in logs.stdout.splitlines()} >= {"web.0", "web.1", "web.2"}
+        with followed("logs", "-f", "web.0", *at) as until_said:
+            until_said("GET /")
+            assert verb("restart", "web.0", *at).returncode == 0
+            until_said("ended")
+            until_said("GET /")  # its successor writes into another file
         assert "scale web=4" in verb("events", *at).stdout
         assert "web.0" in verb("top", "--batch", "-n", "1", *at).stdout
         assert verb("down", *at).returncode == 0

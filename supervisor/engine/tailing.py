@@ -1,0 +1,65 @@
+"""What workers wrote: whose lines stand in which file now, and the lines themselves as an operator reads them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+
+from supervisor.engine.ledger import Ledger
+from supervisor.engine.refusing import target_pool
+from supervisor.host.following import Log, follow
+from supervisor.host.logs import tail
+from supervisor.model.errors import Unknown
+from supervisor.model.text import clean_bytes
+
+
+def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
+    """The logs of a pool or a slot, by slot. Raises Unknown.
+
+    While a slot is replaced, the newer worker's is told apart by its serial; one that nobody fills has that of its
+    last worker.
+    """
+    pool, number = target_pool(ledger, target)
+    found: dict[str, Log] = {}
+    for worker in sorted(ledger.workers_of(pool.name), key=lambda w: (w.slot, w.serial)):
+        if number in (None, worker.slot) and worker.log:
+            name = worker.slot_name
+            found[f"{name}#{worker.serial}" if name in found else name] = Log(worker.log, worker.log_from)
+    for slot in ledger.slots.get(pool.name, {}).values():
+        if number in (None, slot.number) and slot.name not in found:
+            found[slot.name] = Log(written_last(f"{ledger.spec.state_dir}/logs/{slot.name}"))
+    return found
+
+
+def written_last(base: str) -> str:
+    """Of a slot's files, the one that was written last: while it was replaced it had two workers."""
+    newest, path, number = -1.0, f"{base}.log", 0
+    written = path
+    while (when := changed(path)) is not None:
+        if when > newest:
+            newest, written = when, path
+        number += 1
+        path = f"{base}+{number}.log"
+    return written
+
+
+def changed(path: str) -> float | None:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+async def lines_of(
+    ledger: Ledger, target: str, logs: Mapping[str, Log], lines: int, forever: bool
+) -> AsyncIterator[tuple[str, str]]:
+    """Slot and line, made harmless: the last ones, and then those to come while there is such a target."""
+    if not forever:
+        for name, log in logs.items():
+            for line in await asyncio.to_thread(tail, log.path, lines):
+                yield name, clean_bytes(line)
+        return
+    try:
+        async for name, line in follow(lambda: logs_of(ledger, target), lines):
+            yield name, clean_bytes(line)
+    except Unknown:
+        return  # scaled away, or no longer configured: who asks again is told so

@@ -1,0 +1,46 @@
+"""Whose lines stand in which file: a slot has two logs while it is replaced, and its last one while it is empty."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from supervisor.engine.tailing import lines_of, logs_of
+from supervisor.host.following import Log
+from supervisor.model.errors import Unknown
+from supervisor.model.requests import Restart, Stop
+from tests.engine.test_transcripts import begun
+
+
+def test_a_slot_that_is_replaced_has_two_logs_and_then_the_newer_one(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    old = f"{tmp_path}/logs/web.0.log"
+    assert logs_of(world.ledger, "web.0") == {"web.0": Log(old)}
+    world.ask(Restart(target="web.0"))
+    world.tick()
+    new = Log(f"{tmp_path}/logs/web.0+1.log")
+    assert logs_of(world.ledger, "web.0") == {"web.0": Log(old), "web.0#4": new}
+    world.run(lambda: len(world.ledger.workers_of("web")) == 3)
+    assert logs_of(world.ledger, "web.0") == {"web.0": new}
+
+
+async def test_an_empty_slot_shows_what_its_last_worker_wrote(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    (tmp_path / "logs").mkdir()
+    for when, name in ((2000, "web.0.log"), (3000, "web.0+1.log")):
+        (tmp_path / "logs" / name).write_text(f"{name}\n")
+        os.utime(tmp_path / "logs" / name, (when, when))
+    world.ask(Stop(target="web.0"))
+    world.run(lambda: len(world.ledger.workers_of("web")) == 2)
+    logs = logs_of(world.ledger, "web.0")
+    assert logs == {"web.0": Log(f"{tmp_path}/logs/web.0+1.log")}
+    assert [line async for line in lines_of(world.ledger, "web.0", logs, 5, False)] == [("web.0", "web.0+1.log")]
+
+
+async def test_a_follower_of_what_is_no_longer_there_comes_to_an_end(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    logs = logs_of(world.ledger, "web.2")
+    del world.ledger.slots["web"][2]
+    assert [line async for line in lines_of(world.ledger, "web.2", logs, 5, True)] == []
+    with pytest.raises(Unknown):
+        logs_of(world.ledger, "web.2")
