@@ -99,8 +99,8 @@ async def run(config: str, state_dir: str) -> int:
     records = journal.load()
     read_config = config_reader(config, state_dir)
     engine, again = prepare(journal, records, link.keeper_pid, state_dir)
-    running = Running(engine, link, read_config)
     held = await link.held()
+    running = Running(engine, link, read_config)
     begun = settle(engine, held, told)
     resume(engine.desk, again)
     if not again:

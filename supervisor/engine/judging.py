@@ -54,8 +54,11 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
 
 
 def reload_verdict(ledger: Ledger, operation: Operation, now: float) -> Judgement:
-    """All pools settled; those that were aborted have said so when their rollout ended."""
-    waiting: list[str] = []
+    """All proxies and pools settled; those that were aborted have said so when their rollout ended."""
+    waiting = [f"{name}: {state.awaited}" for name, state in ledger.proxies.items() if state.awaited]
+    for name, state in ledger.proxies.items():
+        if state.refused and not state.awaited:
+            return Judgement(f"{name} is as it was", failed=f"{name}: {state.refused}")
     for name in ledger.pools:
         if name.startswith(PROXY_POOL):
             continue

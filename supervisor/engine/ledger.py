@@ -44,6 +44,10 @@ class ProxyState:
     converging: set[str] = field(default_factory=set)
     """Upstreams that a task of ours is changing just now."""
     memos: dict[str, "Memo"] = field(default_factory=dict)
+    awaited: str | None = None
+    """What is under way until an embedded one runs with its configuration."""
+    refused: str | None = None
+    """Why an embedded one does not run with its configuration, and is not about to."""
 
 
 class Memo(Struct, frozen=True):

@@ -24,11 +24,13 @@ from supervisor.model.requests import Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import OperationRow
 from supervisor.model.spec import ClusterSpec, ProxySpec
 from supervisor.proxies import embedded
-from supervisor.proxies.embedded_text import skeleton
+from supervisor.proxies.embedded_text import frame
 from supervisor.proxies.registry import connect
 
 RETRY = 2.0
 """Seconds until a listening socket or an embedded proxy that could not be had is tried again."""
+RETRY_RELOAD = 15.0
+"""Seconds until a reload that an embedded proxy refused is tried again: each try starts a process."""
 
 _log = logging.getLogger(__name__)
 ReadConfig = Callable[[], ClusterSpec]
@@ -45,9 +47,12 @@ class Running:
         self.keep_workers = False
         self._read_config = read_config
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._listening: set[str] = set()
-        """Pools whose shared sockets the keeper was asked to hold."""
-        self._skeletons: dict[str, str] = {}
+        self._listening = set(link.listening)
+        """Pools whose shared sockets the keeper holds, some perhaps for an engine before us."""
+        self._aligning = asyncio.Lock()
+        """Two at once would write the same file of a proxy."""
+        self._reload_due: dict[str, float] = {}
+        """Embedded proxies that may run with another frame than their file has: when to look again."""
         self._connected: dict[str, ProxySpec] = {}
         """What each adapter was made from: a reload may say something else since."""
         engine.performer = Performer(self.ledger, link, engine.tell)
@@ -108,6 +113,10 @@ class Running:
 
     async def align_proxies(self) -> None:
         """An adapter and a watching task for each configured proxy, a hidden pool for each embedded one."""
+        async with self._aligning:
+            await self.align_each_proxy()
+
+    async def align_each_proxy(self) -> None:
         for name in list(self.performer.proxies):
             state = self.ledger.proxies.get(name)
             if state is None or self._tasks.get(f"proxy {name}") is None:
@@ -143,33 +152,44 @@ class Running:
             await proxy.close()
 
     async def embed(self, spec: ProxySpec) -> bool:
-        """Write, check and run an embedded proxy's configuration; reload it when its frame changed."""
-        place = runtime_dir(self.ledger, spec.name)
-        before = self._skeletons.get(spec.name) or skeleton(await asyncio.to_thread(read_quietly, place))
+        """Write, check and run an embedded proxy's configuration; reload it when it runs with another frame."""
+        state = self.ledger.proxies[spec.name]
         try:
             hidden = await prepare(self.ledger, spec)
         except (ProxyError, OSError) as error:
-            state = self.ledger.proxies[spec.name]
-            if state.why != str(error):
+            if state.refused != str(error):
                 self.desk.say("proxy-not-started", spec.name, str(error), level="error")
-            state.why = str(error)
+            state.awaited, state.refused = None, str(error)
+            if not state.reachable:
+                state.why = str(error)
             return spec.name in self.performer.proxies
         install(self.ledger, spec, hidden)
-        after = skeleton(embedded.read_config(place))
-        self._skeletons[spec.name] = after
-        if before and before != after and self.ledger.workers_of(f"{PROXY_POOL}{spec.name}"):
-            await self.reload_proxy(spec, place)
+        await self.bring_in_force(spec.name)
         self.engine.touch(f"{PROXY_POOL}{spec.name}")
         return True
 
-    async def reload_proxy(self, spec: ProxySpec, place: str) -> None:
-        try:
-            await embedded.reload(place)
-        except ProxyError as error:
-            text = f"its new configuration is not in force: {error}"
-            self.desk.say("proxy-not-reloaded", spec.name, text, level="error")
-        else:
-            self.desk.say("proxy-reloaded", spec.name, "reloaded with its new configuration")
+    async def bring_in_force(self, name: str) -> None:
+        """Reload an embedded proxy until it runs with the frame that its file has, whichever engine wrote that."""
+        place, state = runtime_dir(self.ledger, name), self.ledger.proxies.get(name)
+        self._reload_due.pop(name, None)
+        if state is None:
+            return  # no longer configured
+        running = await embedded.frame_in_force(place)
+        if running is None:
+            # It is on its way, and may have read the file before it was written.
+            self._reload_due[name] = 0.0
+        elif running != frame(embedded.read_config(place)):
+            try:
+                await embedded.reload(place)
+            except (ProxyError, OSError) as error:
+                why = f"its new configuration is not in force: {error}; trying again every {RETRY_RELOAD:g} s"
+                if state.refused != why:
+                    self.desk.say("proxy-not-reloaded", name, why, level="error")
+                state.awaited, state.refused = None, why
+                self._reload_due[name] = time.monotonic() + RETRY_RELOAD
+                return
+            self.desk.say("proxy-reloaded", name, "reloaded with its new configuration")
+        state.awaited = state.refused = None
 
     async def try_again(self) -> None:
         """Sockets and embedded proxies that could not be had: the reason may go away."""
@@ -183,6 +203,10 @@ class Running:
             ]
             if missing and not self.ledger.stopping:
                 await self.align_proxies()
+            for name, at in list(self._reload_due.items()):
+                if at <= time.monotonic() and not self.ledger.stopping:
+                    async with self._aligning:
+                        await self.bring_in_force(name)
 
     def begin(self, request: Reload | Shutdown | Upgrade, verb: str) -> Operation:
         number = self.ledger.counters.operation + 1
@@ -212,6 +236,8 @@ class Running:
         if not changes:
             self.desk.end(operation.id, OperationPhase.DONE, "the configuration is in force already")
         else:
+            for state in self.ledger.proxies.values():
+                state.awaited = "its configuration is being written" if state.spec.embedded else None
             self.performer.start(self.follow_config())
         self.ledger.revision += 1
         self.engine.touch()
@@ -278,10 +304,3 @@ class Running:
             task.cancel()
         self.engine.probes.close()
         await self.performer.close()
-
-
-def read_quietly(place: str) -> str:
-    try:
-        return embedded.read_config(place)
-    except (OSError, UnicodeDecodeError):
-        return ""

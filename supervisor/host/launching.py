@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 class _Held(msgspec.Struct, frozen=True, tag="Held"):
     workers: tuple[Held, ...]
+    listening: tuple[str, ...] = ()
 
 
 class _Listening(msgspec.Struct, frozen=True, tag="Listening"):
@@ -56,6 +57,8 @@ class KeeperLink:
         self._held: list[asyncio.Future[tuple[Held, ...]]] = []
         self._listening: dict[int, asyncio.Future[str | None]] = {}
         self.keeper_pid = _peer(end)
+        self.listening: tuple[str, ...] = ()
+        """Names of the sockets that the keeper held when it last told."""
 
     @classmethod
     async def open(cls, fd: int, tell: Callable[[Told], None]) -> "KeeperLink":
@@ -177,7 +180,8 @@ class KeeperLink:
             _log.warning("the keeper told what this engine does not know: %s: %s", error, line[:200])
             return
         match message:
-            case _Held(workers=workers):
+            case _Held(workers=workers, listening=listening):
+                self.listening = listening
                 if self._held and not (answer := self._held.pop(0)).done():
                     answer.set_result(workers)
             case _Listening(request=request, why=why):

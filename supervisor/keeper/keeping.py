@@ -98,6 +98,8 @@ class Keeper:
 
         A net, too, under what must not happen: a death that no signal told of, and no engine at all.
         """
+        # Before anything that could fail: the net itself must not be lost.
+        self._loop.after("watch", min(5.0, self._patience / 3 or 5.0), self._watch)
         self._reap()
         self._sweep()
         if self._engine.missing and self._ending is None:
@@ -109,7 +111,6 @@ class Keeper:
         if self._patience and time.monotonic() - self._engine.heard < self._patience:
             announce(self._manager, "WATCHDOG=1")
         self._renew_sockets()
-        self._loop.after("watch", min(5.0, self._patience / 3 or 5.0), self._watch)
 
     def _renew_sockets(self) -> None:
         """Sockets that somebody removed, a cleaner of /tmp perhaps, are made again; nobody could reach us else."""
@@ -175,7 +176,7 @@ class Keeper:
             if worker.fields:
                 self._engine.tell(_notified(worker.serial, worker.pid, worker.fields))
         # Last, so that whoever has this answer has heard all that happened before.
-        self._engine.tell({"type": "Held", "workers": self._holder.held()})
+        self._engine.tell({"type": "Held", "workers": self._holder.held(), "listening": self._listeners.names()})
         if self._terminating:
             self._engine.tell({"type": "Terminate"})
 

@@ -15,9 +15,10 @@ The engine asks:
 
 The keeper tells, with the keys of supervisor/model/launch.py:
 
-    {"type": "Held", "workers": […]}       {"type": "Spawned", …}       {"type": "SpawnFailed", …}
-    {"type": "Exited", …}                  {"type": "Notified", …}      {"type": "Terminate"}
-    {"type": "ReloadAsked"}                {"type": "Listening", "request": 1, "why": null}
+    {"type": "Held", "workers": […], "listening": ["web"]}
+    {"type": "Spawned", …}                 {"type": "SpawnFailed", …}   {"type": "Exited", …}
+    {"type": "Notified", …}                {"type": "Terminate"}        {"type": "ReloadAsked"}
+    {"type": "Listening", "request": 1, "why": null}
 
 Nothing is told before the engine asked `held`, so that it hears nothing twice and nothing of its predecessor's.
 Unknown types are ignored by both, so that an engine may be newer than its keeper.

@@ -180,6 +180,9 @@ class Listeners:
         self.hold(name, address, end)
         return os.fstat(end.fileno()).st_ino
 
+    def names(self) -> list[str]:
+        return list(self._held)
+
     def hold(self, name: str, address: str, end: socket.socket) -> None:
         before = self._held.get(name)
         self._held[name] = (address, end)

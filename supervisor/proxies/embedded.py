@@ -65,7 +65,7 @@ def write_config(path: str, text: str) -> None:
 def read_config(runtime_dir: str) -> str:
     """The configuration in its place; empty when there is none yet."""
     try:
-        with open(config_file(runtime_dir), encoding="ascii") as file:
+        with open(config_file(runtime_dir), encoding="ascii", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return ""
@@ -109,6 +109,14 @@ async def reload(runtime_dir: str) -> None:
         # A state file left behind would bring old rotations back at the next start.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(state_file(runtime_dir))
+
+
+async def frame_in_force(runtime_dir: str) -> str | None:
+    """Which frame of a configuration the running process has; None while none answers."""
+    try:
+        return (await _info(runtime_dir)).description
+    except ProxyUnreachable:
+        return None
 
 
 async def _tell_master(runtime_dir: str, command: str) -> str:

@@ -1,6 +1,7 @@
 """The embedded HAProxy's configuration and state file as text, and where its files live."""
 
 import re
+import zlib
 from collections.abc import Sequence
 
 from supervisor.model.backends import Want
@@ -44,12 +45,15 @@ def render(spec: ProxySpec, wants: Sequence[Want], runtime_dir: str) -> str:
         raise ProxyRefused(f"{stats_socket(runtime_dir)}: longer than the {LONGEST_SOCKET} bytes a socket can have")
     blocks = [_global(spec, runtime_dir), _defaults(), _frontend(spec, wants)]
     blocks += [_backend(spec, want) for want in wants]
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    config = "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    # `show info` tells it, so that the running process itself says whether a reload is still due.
+    return config.replace("\nglobal\n", f"\nglobal\n    description {frame(config)}\n", 1)
 
 
-def skeleton(config: str) -> str:
-    """The configuration without its members, which change at run time: a reload is due when this changes."""
-    return "\n".join(line for line in config.split("\n") if not line.startswith("    server "))
+def frame(config: str) -> str:
+    """A name for the configuration without its members, which change at run time: another one is due a reload."""
+    lines = [line for line in config.split("\n") if not line.startswith(("    server ", "    description "))]
+    return f"frame-{zlib.crc32(chr(10).join(lines).encode()):08x}"
 
 
 def state_for(config: str, state: str) -> str:

@@ -43,6 +43,8 @@ class Info(Struct, frozen=True, kw_only=True):
     version: str
     pid: int
     epoch: str
+    description: str = ""
+    """As its configuration says; an embedded one's names the frame that is in force."""
 
     @property
     def release(self) -> tuple[int, int]:
@@ -107,7 +109,10 @@ def parse_info(text: str) -> Info:
     pid = found.get("Pid", "0")
     version = clean(found.get("Version", "unknown"), 40).split("-", 1)[0]
     start = found.get("Start_time_sec", "")  # since 2.4
-    return Info(version=version, pid=int(pid) if pid.isdigit() else 0, epoch=f"{pid}:{start}")
+    description = clean(found.get("description", ""), 80)
+    return Info(
+        version=version, pid=int(pid) if pid.isdigit() else 0, epoch=f"{pid}:{start}", description=description
+    )
 
 
 def parse_state(text: str) -> Seats:

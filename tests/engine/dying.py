@@ -1,10 +1,11 @@
 """An engine that kills itself at its N-th step: `python -m tests.engine.dying` in the place of supervisor.boot.
 
-A step is a moment just before or just after something leaves the process: a line of the journal, an event, a
-request to the keeper, a change of a proxy. The file DIR/die-at holds N; it goes with the engine, so that its
-successor lives.
+A step is a moment just before or just after something leaves the process: a line of the journal, an event, any
+request to the keeper, a command to a proxy, a file of its. The file DIR/die-at holds N; it goes with the engine, so
+that its successor lives. Instead of N it may name a step.
 """
 
+import inspect
 import os
 import signal
 import sys
@@ -17,15 +18,27 @@ from supervisor.engine.feed import Feed
 from supervisor.engine.journal import Journal
 from supervisor.engine.performing import Performer
 from supervisor.host.launching import KeeperLink
+from supervisor.proxies import embedded
+from supervisor.proxies.haproxy_hands import Hands
 
-STEPS: tuple[tuple[type, str], ...] = (
+STEPS: tuple[tuple[Any, str], ...] = (
     (Journal, "_append"),
     (Journal, "_rewrite"),
     (Feed, "save"),
     (Performer, "spawn"),
     (Performer, "signal"),
     (Performer, "converge"),
+    (Hands, "_change"),
+    (embedded, "write_config"),
+    (embedded, "write_and_check"),
+    (embedded, "_tell_master"),
+    (embedded, "reload"),
     (KeeperLink, "ack"),
+    (KeeperLink, "listen"),
+    (KeeperLink, "unlisten"),
+    (KeeperLink, "succeed"),
+    (KeeperLink, "shutdown"),
+    (KeeperLink, "up"),
 )
 
 
@@ -39,12 +52,12 @@ class Countdown:
 
     def step(self, name: str) -> None:
         try:
-            last = int(self._armed.read_text() or "0")
+            wanted = self._armed.read_text() or "0"
         except FileNotFoundError:
             self._taken = 0
             return
         self._taken += 1
-        if self._taken >= last:
+        if name == wanted or (wanted.isdigit() and self._taken >= int(wanted)):
             self._died.write_text(name)
             self._armed.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -57,13 +70,20 @@ def armed(countdown: Countdown, method: Callable[..., Any], name: str) -> Callab
         countdown.step(f"after {name}")
         return answer
 
-    return act
+    async def act_slowly(*arguments: Any, **named: Any) -> Any:
+        countdown.step(f"before {name}")
+        answer = await method(*arguments, **named)
+        countdown.step(f"after {name}")
+        return answer
+
+    return act_slowly if inspect.iscoroutinefunction(method) else act
 
 
 def main() -> int:
     countdown = Countdown(Path(sys.argv[sys.argv.index("--state-dir") + 1]))
     for owner, name in STEPS:
-        setattr(owner, name, armed(countdown, getattr(owner, name), f"{owner.__name__}.{name.strip('_')}"))
+        step = f"{owner.__name__.rpartition('.')[2]}.{name.strip('_')}"
+        setattr(owner, name, armed(countdown, getattr(owner, name), step))
     return boot.main(sys.argv[1:])
 
 

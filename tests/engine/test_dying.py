@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ import pytest
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.pipe import Pipe
-from tests.whole.cluster import Cluster, Json, alive, port_block, processes_with
+from supervisor.proxies.embedded_text import frame
+from tests.whole.cluster import Cluster, Json, alive, port_block, processes_with, until, unused
 
 pytestmark = pytest.mark.real
 
@@ -40,7 +42,7 @@ class Mortal(Cluster):
         super().close()
         self.keeper.wait(10)
 
-    def die_at(self, step: int) -> None:
+    def die_at(self, step: int | str) -> None:
         # Whole at once: the engine may look at any moment.
         (self.state / "new").write_text(str(step))
         (self.state / "new").rename(self.state / "die-at")
@@ -70,6 +72,150 @@ class Mortal(Cluster):
 
     def pids(self) -> dict[str, int]:
         return {row["id"]: row["pid"] for row in self.at_rest()["pools"][0]["workers"]}
+
+
+SERVER = """
+import os, socket
+end = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), reuse_port=False)
+while True:
+    asked, _ = end.accept()
+    asked.recv(4096)
+    asked.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok")
+    asked.close()
+"""
+
+
+class Proxied(Mortal):
+    """Behind an embedded HAProxy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = port_block(12)
+        self.describe("roundrobin")
+
+    def describe(self, balance: str, more: str = "") -> None:
+        self.configure(
+            f"""
+            [pools.web]
+            command = ["{sys.executable}", "-S", "-E", "-c", '''{SERVER}''']
+            workers = 2
+            ports = "{self.first}-{self.first + 9}"
+            ready = {{ http = "/", timeout = "5s", every = "50ms" }}
+            stop = {{ timeout = "5s" }}
+            rollout = {{ watch = "0s" }}
+            [pools.web.traffic]
+            proxy = "lb"
+            upstream = "app"
+            [proxies.lb]
+            bind = "127.0.0.1:{self.first + 10}"
+            balance = "{balance}"
+            every = "200ms"
+            check = {{ http = "/", every = "200ms" }}
+            {more}
+            """
+        )
+
+    def reload(self) -> None:
+        self.ask("POST", "/v1/reload", {"yes": True})
+
+    def settled(self, where: str, wanted: int) -> None:
+        """The proxy holds exactly the workers, all in rotation, and each worker runs once."""
+        self.at_rest()
+        rows = self.workers()
+        assert len(rows) == wanted
+
+        def holds(_: Json) -> bool:
+            held = self.backends()
+            return held.keys() == {row["address"] for row in rows} and all(
+                (one["rotation"], one["health"]) == ("ready", "up") for one in held.values()
+            )
+
+        self.until(holds, f"the proxy holds them; died {where}")
+        running = {pid for pid, words in self.processes().items() if "create_server" in words}
+        assert running == {row["pid"] for row in rows}, f"died {where}\n{self.story()}"
+
+    def each(self, steps: tuple[str, ...], act: Callable[[], None], check: Callable[[str], None]) -> None:
+        """`act`, with an engine that dies before and after each of these steps."""
+        for step in both_sides(*steps):
+            self.die_at(step)
+            act()
+            self.at_rest()
+            assert (self.state / "died-at").read_text() == step
+            check(step)
+
+
+def both_sides(*names: str) -> list[str]:
+    return [f"{side} {name}" for name in names for side in ("before", "after")]
+
+
+@pytest.fixture
+def proxied() -> Iterator[Proxied]:
+    cluster = Proxied()
+    try:
+        cluster.up()
+        cluster.settled("", 2)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def test_a_proxy_is_brought_where_it_should_be_over_a_kill_at_its_steps(proxied: Proxied) -> None:
+    """A worker more, one less, and so on: commands to HAProxy, files of its."""
+    wanted = 2
+
+    def scale() -> None:
+        nonlocal wanted
+        wanted = 5 - wanted
+        proxied.ask("PATCH", "/v1/pools/web", {"desired": wanted})
+
+    steps = ("Performer.converge", "Hands.change", "embedded.write_config")
+    proxied.each(steps, scale, lambda where: proxied.settled(where, wanted))
+
+
+def test_a_reload_is_carried_through_over_a_kill_at_its_steps(proxied: Proxied) -> None:
+    """Another frame for HAProxy: when the operation has ended, the running process has what the file says."""
+    balance, place = "roundrobin", proxied.state / "proxies" / "lb"
+
+    def reload() -> None:
+        nonlocal balance
+        balance = "leastconn" if balance == "roundrobin" else "roundrobin"
+        proxied.describe(balance)
+        proxied.reload()
+
+    def in_force(where: str) -> None:
+        config = (place / "haproxy.cfg").read_text()
+        assert f"balance {balance}" in config, f"died {where}"
+        assert frame_of(place) == frame(config), f"died {where}"
+        proxied.settled(where, 2)
+
+    proxied.each(("embedded.write_and_check", "embedded.reload", "embedded.tell_master"), reload, in_force)
+
+
+@pytest.mark.parametrize("step", ["after KeeperLink.listen", "before KeeperLink.unlisten"])
+def test_a_shared_socket_comes_and_goes_over_a_kill(proxied: Proxied, step: str) -> None:
+    """Of a pool that is new in the configuration, and then no longer in it."""
+    address = f"127.0.0.1:{proxied.first + 11}"
+    proxied.die_at(step)
+    proxied.describe("roundrobin", f'[pools.x]\ncommand = ["sleep", "1000"]\nworkers = 1\nlisten = "{address}"')
+    proxied.reload()
+    proxied.at_rest()
+    until(lambda: not unused(proxied.first + 11), f"it listens; {step}")
+    proxied.describe("roundrobin")
+    proxied.reload()
+    until(lambda: unused(proxied.first + 11), f"nobody listens; {step}")
+    assert (proxied.state / "died-at").read_text() == step
+    proxied.settled(step, 2)
+
+
+def frame_of(place: Path) -> str:
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(5)
+        asked.connect(str(place / "haproxy.sock"))
+        asked.sendall(b"show info\n")
+        answer = b""
+        while piece := asked.recv(65536):
+            answer += piece
+    return answer.partition(b"description: ")[2].split(b"\n")[0].decode()
 
 
 @pytest.fixture

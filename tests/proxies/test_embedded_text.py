@@ -6,7 +6,7 @@ from supervisor.model.backends import Member, Want
 from supervisor.model.errors import ProxyRefused
 from supervisor.model.phases import Rotation
 from supervisor.model.spec import CheckSpec, ProxySpec
-from supervisor.proxies.embedded_text import render, skeleton, state_for
+from supervisor.proxies.embedded_text import frame, render, state_for
 
 A, B = "127.0.0.1:9001", "[::1]:9002"
 HEADER = (
@@ -45,9 +45,9 @@ def test_cookie_tls_and_balance_by_address_are_written() -> None:
 def test_members_alone_are_no_reason_to_reload_and_the_rest_is() -> None:
     spec = ProxySpec(name="e", bind="127.0.0.1:1")
     none = render(spec, [want(("web.5", "127.0.0.1:9", Rotation.READY))], "/run/x")
-    assert skeleton(render(spec, [BOTH], "/run/x")) == skeleton(none)
+    assert frame(render(spec, [BOTH], "/run/x")) == frame(none)
     other = ProxySpec(name="e", bind="127.0.0.1:1", balance="leastconn")
-    assert skeleton(render(other, [BOTH], "/run/x")) != skeleton(none)
+    assert frame(render(other, [BOTH], "/run/x")) != frame(none)
 
 
 @pytest.mark.parametrize(
