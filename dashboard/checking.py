@@ -29,7 +29,7 @@ def checked(path: str) -> int:
 
 def _asked(path: str, flags: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "supervisor.settings", path, *flags],
+        [sys.executable, "-P", "-m", "supervisor.settings", path, *flags],
         capture_output=True,
         text=True,
         errors="replace",

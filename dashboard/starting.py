@@ -51,12 +51,13 @@ def running(where: Place) -> bool:
 
 
 def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
-    """The argv of the keeper, which starts the engine."""
+    """The argv of the keeper, which starts the engine. -P: a random.py of the operator is none of Python."""
     ready = ["--ready-fd", str(ready_fd)] if ready_fd is not None else []
-    keeper = [sys.executable, "-m", "supervisor.keeper", "--state-dir", where.state, *ready, "--"]
+    keeper = [sys.executable, "-P", "-m", "supervisor.keeper", "--state-dir", where.state, *ready, "--"]
     return [
         *keeper,
         sys.executable,
+        "-P",
         "-m",
         "supervisor.boot",
         "--config",

@@ -65,7 +65,7 @@ def rendered(where: Place, user: bool) -> str:
     return UNIT.format(
         name=where.name,
         install=PLACES[user].replace("NAME", where.name),
-        program=f"{word(sys.executable)} -m dashboard",
+        program=f"{word(sys.executable)} -P -m dashboard",
         config=word(str(where.config)),
         user=" --user" if user else "",
         state="" if user else directory,

@@ -26,7 +26,7 @@ name = "demo"
 state_dir = "state"
 
 [pools.web]
-command = ["{python}", "-m", "dashboard.demo.worker"]
+command = ["{python}", "-P", "-m", "dashboard.demo.worker"]
 cwd = "{root}"
 workers = 3
 ports = "{first}-{last}"
@@ -36,7 +36,7 @@ stop = {{ signal = "TERM", timeout = "10s" }}
 traffic = {{ proxy = "lb", upstream = "web", drain_timeout = "15s" }}
 
 [pools.jobs]
-command = ["{python}", "-m", "dashboard.demo.job"]
+command = ["{python}", "-P", "-m", "dashboard.demo.job"]
 cwd = "{root}"
 workers = 2
 stop = {{ signal = "TERM", timeout = "10s" }}

@@ -129,7 +129,7 @@ def _end_with_parent() -> None:
 
 def _traffic(port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "dashboard.demo.traffic", "127.0.0.1", str(port), str(os.getpid())],
+        [sys.executable, "-P", "-m", "dashboard.demo.traffic", "127.0.0.1", str(port), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

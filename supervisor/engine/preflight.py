@@ -42,7 +42,7 @@ def could_take_over(state_dir: Path, read_config: Callable[[], ClusterSpec]) -> 
 
 async def trial(python: str, config: str, state_dir: str) -> str:
     """What the engine that `python` runs says of what it would take over. Raises CannotTakeOver."""
-    command = (python, "-m", "supervisor.boot", "--check", "--config", config, "--state-dir", state_dir)
+    command = (python, "-P", "-m", "supervisor.boot", "--check", "--config", config, "--state-dir", state_dir)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.whole.cluster import SERVER, Cluster, Json, alive, cluster, port_block, until
+from tests.whole.cluster import PYTHON, SERVER, Cluster, Json, alive, cluster, port_block, until
 
 pytestmark = pytest.mark.real
 
@@ -115,6 +116,23 @@ def test_a_second_up_is_refused_and_says_who_is_there(running: Cluster) -> None:
     ran = running.verb("up")
     assert ran.code == 5
     assert str(running.state) in ran.err
+
+
+def test_files_of_the_operator_that_are_named_like_modules_are_not_ours() -> None:
+    """`up` in a directory with a random.py, a json.py and a package called supervisor, and an engine killed there."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n', up=False) as made:
+        for name in ("random.py", "json.py", "supervisor/__init__.py"):
+            (made.root / name).parent.mkdir(exist_ok=True)
+            (made.root / name).write_text("raise SystemExit(name)")
+        words = [PYTHON, "-P", "-m", "dashboard", "up", "--detach", "--wait", "-c", str(made.config)]
+        subprocess.run(words, cwd=made.root, check=True, timeout=60)
+        before = made.snapshot()["engine"]["pid"]
+        os.kill(before, signal.SIGKILL)
+        made.until(lambda s: s["engine"]["pid"] != before, "the next engine")
+        subprocess.run([*words[:4], "upgrade", "-c", str(made.config)], cwd=made.root, check=True, timeout=60)
+        for name in ("random.py", "json.py", "supervisor/__init__.py"):
+            (made.root / name).unlink()
+        (made.root / "supervisor").rmdir()
 
 
 def test_one_worker_restarts_alone(running: Cluster) -> None:
