@@ -28,7 +28,8 @@ class QuickStart:
 
     def __init__(self) -> None:
         self._known: set[Way] = set()
-        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # To return to, which asks for less than reading it.
+        self._home = os.open(".", getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
         self._mounts = _Mounts()
 
     def learn(self, order: Order) -> None:

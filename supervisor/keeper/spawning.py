@@ -188,7 +188,7 @@ def _close_all_but(keep: int, first: int) -> None:
 
 def _say(report: int, stage: str, number: int, what: str) -> None:
     text = "\0".join((stage, str(number), what)).encode("utf-8", "surrogateescape")
-    os.write(report, text[:4000] + END)
+    os.write(report, text[:4000].replace(END, b"?") + END)
 
 
 class Report(NamedTuple):

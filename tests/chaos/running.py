@@ -1,9 +1,11 @@
 """Chaos under load: random acts for so long, and then everything must be as if nothing had been."""
 
+import json
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tests.chaos.acting import ACTS, Excuse, Scene
@@ -25,6 +27,8 @@ class Verdict:
     unexcused: list[Failure]
     excused: Counter[str]
     began: float
+    events: list[tuple[float, str]]
+    """What the cluster itself told, at times of the same clock."""
 
     def summary(self) -> str:
         acts = "\n".join(f"  +{at - self.began:6.2f} s {what}" for at, what in self.done)
@@ -32,7 +36,14 @@ class Verdict:
             f"  +{f.at - self.began:6.2f} s {f.kind} {f.cause} {f.detail[:100]}" for f in self.unexcused[:20]
         )
         head = f"{len(self.done)} acts, {self.result.requests} requests, {self.result.failed} failed"
-        return f"{head}, {len(self.unexcused)} without excuse; excused: {dict(self.excused)}\n{acts}\n{bad}"
+        head += f", {len(self.unexcused)} without excuse; excused: {dict(self.excused)}"
+        return f"{head}\n{acts}\n{bad}\n{self.around()}"
+
+    def around(self) -> str:
+        """What the cluster told in the seconds before each failure without an excuse."""
+        near = [failure.at for failure in self.unexcused[:5]]
+        told = [(at, text) for at, text in self.events if any(bad - 6.0 <= at <= bad + 1.0 for bad in near)]
+        return "\n".join(f"  +{at - self.began:6.2f} s told: {text}" for at, text in told)
 
 
 def excuse_of(failure: Failure, excuses: list[Excuse]) -> str | None:
@@ -59,7 +70,16 @@ def chaos(stage: Stage, seconds: float, seed: int) -> Verdict:
         once_each(made, scene)
         found = [(failure, excuse_of(failure, scene.excuses)) for failure in result.failures]
         unexcused = [failure for failure, why in found if why is None]
-        return Verdict(scene.done, result, unexcused, Counter(why for _, why in found if why), began)
+        excused = Counter(why for _, why in found if why)
+        return Verdict(scene.done, result, unexcused, excused, began, told(made))
+
+
+def told(made: Cluster) -> list[tuple[float, str]]:
+    shift = time.time() - time.monotonic()
+    return [
+        (datetime.fromisoformat(e["time"]).timestamp() - shift, f"{e['kind']} {e['subject']}: {e['text']}")
+        for e in map(json.loads, made.must("events", "--json", "--after", "0").splitlines())
+    ]
 
 
 def at_rest(scene: Scene) -> None:

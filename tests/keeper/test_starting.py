@@ -119,6 +119,7 @@ async def test_each_way_to_fail_has_its_words(stage: Stage) -> None:
         (f"not a directory: {stage.base}/file", {"argv": sleep, "cwd": f"{stage.base}/file"}),
         ("cannot open the log: is a directory: /tmp", {"argv": sleep, "log": "/tmp"}),
         ("no listening socket named web", {"argv": sleep, "listen": ("web",)}),
+        ("no such program: a?b", {"argv": ("a\x1eb",)}),
         ("no program named", {"argv": ()}),
         ("a NUL byte in a␀b", {"argv": ("sleep", "a\0b")}),
         (

@@ -119,7 +119,7 @@ def test_a_second_up_is_refused_and_says_who_is_there(running: Cluster) -> None:
 
 
 def test_files_of_the_operator_that_are_named_like_modules_are_not_ours() -> None:
-    """`up` in a directory with a random.py, a json.py and a package called supervisor, and an engine killed there."""
+    """`up` where a random.py, a json.py and a package called supervisor lie; an engine killed, and an upgrade."""
     with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n', up=False) as made:
         for name in ("random.py", "json.py", "supervisor/__init__.py"):
             (made.root / name).parent.mkdir(exist_ok=True)
