@@ -156,6 +156,8 @@ class MainScreen(Finding, Operating, Opening, Settling):
             self.worker_table.follow(worker_key(backend.worker))
 
     def show_details(self) -> None:
+        if not self.details.is_attached:
+            return  # the screen is being taken down, and a log line came in
         pane = self.query_one("#details-pane", Pane)
         if not pane.display or not self.details.size.width:
             self.tail.aim(None)
