@@ -20,6 +20,7 @@ from supervisor.engine.performing import Performer, note_log_start
 from supervisor.engine.turning import Turn, take_turn
 from supervisor.engine.watching import Probes
 from supervisor.model.deeds import Signal
+from supervisor.model.events import Level
 from supervisor.model.facts import (
     Converged,
     ConvergeFailed,
@@ -168,7 +169,10 @@ class Engine:
         if isinstance(fact, Spawned) and worker is not None:
             where = f", {worker.address}" if worker.address else ""
             text = f"started, pid {fact.pid}, generation {worker.generation}{where}"
-            self.desk.say("worker-started", worker.slot_name, text, pool=worker.pool, pid=fact.pid)
+            level: Level = "info"
+            if fact.unlogged:
+                text, level = f"{text}; its output is lost: {fact.unlogged}", "warning"
+            self.desk.say("worker-started", worker.slot_name, text, level=level, pool=worker.pool, pid=fact.pid)
         if isinstance(fact, Spawned) and worker is None:
             # It hung on its way to exec for so long that we gave it up: nobody knows it any more.
             return [Signal(serial=fact.serial, signal="KILL")]

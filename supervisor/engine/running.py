@@ -162,7 +162,8 @@ class Running:
             state.awaited, state.refused = None, str(error)
             if not state.reachable:
                 state.why = str(error)
-            return spec.name in self.performer.proxies
+            # One that runs is watched and told all the same: a disk may be full.
+            return bool(self.ledger.workers_of(f"{PROXY_POOL}{spec.name}"))
         install(self.ledger, spec, hidden)
         await self.bring_in_force(spec.name)
         self.engine.touch(f"{PROXY_POOL}{spec.name}")

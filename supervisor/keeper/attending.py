@@ -167,5 +167,6 @@ class Engine:
             return
         self._loop.forget(fd)
         os.close(fd)
-        if failed := spawning.read_report(self._report).failed:
+        report = spawning.read_report(self._report)
+        if failed := report.failed or report.unlogged:
             self.log(f"engine: {failed}")

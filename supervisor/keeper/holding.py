@@ -132,7 +132,7 @@ class Holder:
         report = spawning.read_report(worker.said)
         self._register.dirty |= report.unrecorded
         if report.failed is None:
-            self._tell(_spawned(worker))
+            self._tell({**_spawned(worker), "unlogged": report.unlogged})
             if worker.order:
                 self._quick.learn(worker.order)
                 worker.order = None

@@ -17,6 +17,8 @@ TOO_MANY = {
     errno.ENFILE: "too many open files on this machine",
     errno.ENOMEM: "out of memory",
 }
+NO_ROOM = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Why a log cannot be had, and yet is no reason not to serve."""
 END = b"\x1e"
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
 
@@ -84,7 +86,7 @@ def _become(order: Order, report: int) -> NoReturn:
         os.setsid()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         stage, what = "log", order.log
-        log = _open_log(order.log)
+        log = _open_log(order.log, report)
         stage, what = "descriptors", ""
         report = _place(order.fds, log, report)
         stage, what = "cwd", order.cwd
@@ -113,12 +115,17 @@ def _become(order: Order, report: int) -> NoReturn:
         os._exit(127)
 
 
-def _open_log(path: str) -> int:
+def _open_log(path: str, report: int) -> int:
     try:
+        if not os.path.isdir(directory := os.path.dirname(path) or "."):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         return os.open(path, LOG_FLAGS, 0o600)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-        return os.open(path, LOG_FLAGS, 0o600)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        # A disk that takes nothing is no reason not to serve.
+        os.write(report, b"log\0%d" % error.errno + END)
+        return os.open(os.devnull, LOG_FLAGS)
 
 
 def _place(fds: list[int], log: int, report: int) -> int:
@@ -196,16 +203,20 @@ class Report(NamedTuple):
 
     failed: str | None
     unrecorded: bool
+    unlogged: str | None = None
+    """Why its output goes nowhere."""
 
 
 def read_report(data: bytes) -> Report:
-    failed = None
-    said = data.split(END)
-    for part in said[:-1]:
-        if part != b"record":
-            stage, number, what = part.decode("utf-8", "replace").split("\0", 2)
-            failed = words(stage, int(number), what)
-    return Report(failed, b"record" in said[:-1])
+    failed = unlogged = None
+    said = data.split(END)[:-1]
+    for part in said:
+        match part.decode("utf-8", "replace").split("\0", 2):
+            case [stage, number, what]:
+                failed = words(stage, int(number), what)
+            case [_, number]:
+                unlogged = f"cannot open its log: {os.strerror(int(number)).lower()}"
+    return Report(failed, b"record" in said, unlogged)
 
 
 def words(stage: str, number: int, what: str) -> str:

@@ -45,6 +45,8 @@ class Spawned(Struct, frozen=True, kw_only=True, tag=True):
     pid: int
     started: float
     started_wall: float
+    unlogged: str | None = None
+    """Why its output goes nowhere; None: it has its log."""
 
 
 class SpawnFailed(Struct, frozen=True, kw_only=True, tag=True):

@@ -85,7 +85,10 @@ class Peer:
         self.root: subprocess.Popen[bytes] | None = None
         self.pids: list[int] = []
         """Of the workers that it began with."""
-        self.env = dict(os.environ)
+        # supervisord leaves its workers' output wherever temporary files go.
+        self.env = {**os.environ, "TMPDIR": str(place)}
+        self.words: Sequence[str] = ()
+        """What it was last launched with."""
         self.write()
 
     @classmethod
@@ -119,8 +122,15 @@ class Peer:
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr[-500:] or done.stdout[-500:]}")
 
+    def restart(self) -> None:
+        """After its daemon was killed, as an operator would."""
+        assert self.root is not None
+        self.root.wait()
+        self.launch(*self.words)
+
     def launch(self, *words: str) -> None:
-        with open(self.place / "daemon.log", "wb") as log:
+        self.words = words
+        with open(self.place / "daemon.log", "ab") as log:
             self.root = subprocess.Popen(
                 [str(program(words[0])), *words[1:]],
                 env=self.env,
@@ -164,6 +174,9 @@ class Pm2(Peer):
         app |= {"exec_mode": "fork", "instances": str(count), "autorestart": True}
         (self.place / "eco.json").write_text(json.dumps({"apps": [app] if count else []}))
         self.run("pm2", "start" if count else "ping", *([str(self.place / "eco.json")] if count else []))
+
+    def restart(self) -> None:
+        self.run("pm2", "resurrect")
 
     def scale_up(self, count: int) -> None:
         self.run("pm2", "scale", "b", str(count))
