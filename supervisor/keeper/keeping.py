@@ -102,6 +102,7 @@ class Keeper:
         self._loop.after("watch", min(5.0, self._patience / 3 or 5.0), self._watch)
         self._reap()
         self._sweep()
+        self._oom.look()
         if self._engine.missing and self._ending is None:
             self._log("engine: there is none, and nobody was about to start it; starting it")
             self._engine.start()

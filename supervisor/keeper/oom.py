@@ -6,9 +6,9 @@ import os
 class OomWatch:
     """One counter, of our cgroup where it has one (memory.events), else of the machine (vmstat)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *paths: str) -> None:
         self._fd = -1
-        for path in (f"/sys/fs/cgroup{_cgroup()}/memory.events", "/proc/vmstat"):
+        for path in paths or (f"/sys/fs/cgroup{_cgroup()}/memory.events", "/proc/vmstat"):
             try:
                 self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 break
@@ -23,6 +23,10 @@ class OomWatch:
             return False
         self._seen += 1
         return True
+
+    def look(self) -> None:
+        """Whoever was killed until now is none of those that end from now on."""
+        self._seen = self._count()
 
     def _count(self) -> int:
         if self._fd < 0:
