@@ -85,6 +85,8 @@ def expire(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outc
         return Outcome(worker)
     last = f"; last answer: {worker.why}" if worker.why else ""
     failed = f"not ready within {spec.ready.timeout:g} s{last}"
+    if worker.pid is None:
+        failed = f"not started within {spec.ready.timeout:g} s: its log, directory or program does not answer"
     return halt(replace(worker, failed=failed, stop_why=failed), fact, spec, now)
 
 
@@ -158,7 +160,8 @@ def catch(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outco
 
 
 def kill(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
-    if worker.killed or worker.pid is None or worker.stop_deadline is None or now < worker.stop_deadline:
+    """Also one whose start hangs, on a dead file server perhaps: the keeper has its pid, though nobody told us."""
+    if worker.killed or worker.stop_deadline is None or now < worker.stop_deadline:
         return Outcome(worker)
     return Outcome(replace(worker, killed=True), (Signal(serial=worker.serial, signal="KILL"),))
 

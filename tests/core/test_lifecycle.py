@@ -102,6 +102,14 @@ def test_a_worker_dismissed_before_its_pid_is_known_is_signalled_when_it_is() ->
     assert [deed.signal for deed in step(stopping.worker, SPAWNED, ASKED, 100.2).deeds] == ["INT"]
 
 
+def test_a_start_that_hangs_is_failed_in_its_own_words_and_killed_though_nobody_knows_its_pid() -> None:
+    stopping = step(WORKER, TIME, ASKED, 160.0).worker
+    assert stopping.failed == "not started within 60 s: its log, directory or program does not answer"
+    killed = step(stopping, TIME, ASKED, 165.0)
+    assert [deed.signal for deed in killed.deeds] == ["KILL"]
+    assert deadline(killed.worker, ASKED) is None, "or the engine would look at it again without a pause"
+
+
 def test_liveness_misses_in_a_row_take_a_worker_down_and_one_answer_forgives_them() -> None:
     worker = at(Phase.READY)
     for _ in range(2):

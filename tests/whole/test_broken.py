@@ -104,6 +104,18 @@ def test_a_worker_that_is_never_ready_has_failed() -> None:
         assert "503" in row["why"], "it says what the probe was told"
 
 
+def test_a_start_that_hangs_is_given_up_and_does_not_keep_the_cluster_from_ending() -> None:
+    """Its log is a FIFO that nobody reads: a file server that is dead looks like this."""
+    first = port_block(4)
+    ready = 'ready = { http = "/healthz", timeout = "0.5s" }\nstop = { timeout = "0.5s" }'
+    with cluster(pool(SERVER, f'{QUICK}\nports = "{first}-{first + 3}"\n{ready}'), up=False) as made:
+        (made.state / "logs").mkdir(mode=0o700, parents=True)
+        made.state.chmod(0o700)
+        os.mkfifo(made.state / "logs" / "web.0.log")
+        made.must("up", "--detach")
+        assert "not started within 0.5 s" in until_failed(made)["why"]
+
+
 def test_a_worker_that_ignores_term_is_killed_in_time() -> None:
     first = port_block(4)
     extra = f'ports = "{first}-{first + 3}"\nenv = {{ BREAK = "ignore-term" }}\nstop = {{ timeout = "1s" }}\n'
