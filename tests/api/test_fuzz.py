@@ -122,7 +122,6 @@ def wanted(cluster: Cluster) -> object:
 
 @settings(
     max_examples=400,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(asked=requests())

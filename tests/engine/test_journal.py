@@ -77,7 +77,7 @@ def test_cut_at_every_byte_it_is_a_state_that_was_or_lay_between_two(path: Path)
         assert journal.damaged <= 1
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
 @example(changes=[(0, 0)])
 def test_random_bytes_changed_are_left_out_and_never_believed(path: Path, changes: list[tuple[int, int]]) -> None:
@@ -91,7 +91,7 @@ def test_random_bytes_changed_are_left_out_and_never_believed(path: Path, change
         assert value in once[key]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.text(min_size=1).filter(lambda key: key != "format"))
 def test_a_key_may_hold_anything(path: Path, key: str) -> None:
     """An address may be the path of a socket, with spaces, newlines and percent signs in it."""

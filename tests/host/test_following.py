@@ -70,7 +70,7 @@ def test_nothing_is_missed_over_rotations_between_two_looks(
     assert rest(reader) == [b"half whole", *lines(0, rotations * 100), b"end"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["write", "half", "rotate", "read"]), max_size=30), st.booleans())
 def test_whatever_the_order_of_writing_rotating_and_reading_each_line_comes_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], collapse: bool

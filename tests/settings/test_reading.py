@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str) -> None:
         read(str(tmp_path / name), {}, root=False, cpus=1)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 1500), junk=st.binary(max_size=6), cut=st.booleans())
 def test_a_damaged_file_is_read_or_refused_and_never_a_crash(
     tmp_path: Path, position: int, junk: bytes, cut: bool
