@@ -20,6 +20,8 @@ class View(Struct, frozen=True):
     """Since when the proxy has answered without a break, in monotonic seconds."""
     asked: Rotation | None = None
     """What an operator asked for, while that holds: drain or maint."""
+    read: float = 0.0
+    """When the reading that this is from was begun, in monotonic seconds."""
 
 
 def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:
@@ -28,7 +30,8 @@ def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:
         return False
     if spec.traffic is None or spec.listen is not None or worker.address is None:
         return True
-    if view is None or view.backend is None:
+    # A reading begun before this worker was ready is about the one that had the address before it.
+    if view is None or view.backend is None or view.read < worker.since:
         return False
     # A proxy without checks says `unknown`: then our own probe is all that anyone knows.
     healthy = view.backend.health in (Health.UP, Health.UNKNOWN)

@@ -140,9 +140,10 @@ class Ledger:
             by_address = {b.address: b for b in upstream.backends} if upstream else {}
             fresh = bool(state and state.reachable)
             since = state.answers_since if state else 0.0
+            read = state.read.get(upstream.name, 0.0) if state and upstream else 0.0
             asked = self.asked_in(pool)
             views = {
-                w.serial: View(fresh, by_address.get(w.address or ""), since, asked.get(w.address or ""))
+                w.serial: View(fresh, by_address.get(w.address or ""), since, asked.get(w.address or ""), read)
                 for w in workers
             }
         stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())

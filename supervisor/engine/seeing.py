@@ -12,7 +12,7 @@ from supervisor.model.backends import Backend, Upstream
 from supervisor.model.deeds import Signal
 from supervisor.model.events import Level
 from supervisor.model.facts import Converged, ConvergeFailed, ProxyLost, ProxySeen, UpstreamSeen
-from supervisor.model.phases import Health
+from supervisor.model.phases import Health, Phase
 
 Seen = tuple[list[Signal], set[str]]
 
@@ -66,7 +66,8 @@ def upstream_seen(desk: Desk, fact: UpstreamSeen, now: float) -> Seen:
 
 def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: float, now: float) -> Seen:
     before = state.upstreams.get(upstream.name)
-    if asked < state.read.get(upstream.name, 0.0):
+    earlier = state.read.get(upstream.name, 0.0)
+    if asked < earlier:
         return [], set()
     state.upstreams[upstream.name], state.read[upstream.name] = upstream, asked
     tell_health(desk, state.spec.name, before, upstream)
@@ -76,6 +77,12 @@ def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: flo
         touched |= behind
     # A rollout judges its new workers by counters, which change with every request.
     touched |= {name for name in behind if desk.ledger.pools[name].rollout is not None}
+    # The first reading that can say anything of a worker, though it may say what the one before said.
+    touched |= {
+        worker.pool
+        for worker in desk.ledger.workers.values()
+        if worker.phase is Phase.READY and earlier < worker.since <= asked and worker.pool in behind
+    }
     return signals, touched
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import Memo
 from supervisor.model.backends import Want
-from supervisor.model.phases import Phase, Rotation
+from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.requests import Stop
 from tests.engine.test_transcripts import begun
 
@@ -25,3 +26,21 @@ def test_a_reading_begun_while_the_upstream_was_being_changed_proves_no_quiet(tm
     assert world.ledger.workers[worker.serial].zeros == 0
     count_quiet(world.desk, "lb", "web", world.now + 1.1, world.now + 1.1)
     assert world.ledger.workers[worker.serial].zeros == 1
+
+
+def test_a_reading_begun_before_a_worker_was_ready_proves_not_that_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = begun(tmp_path)
+    with monkeypatch.context() as between_two_readings:
+        between_two_readings.setattr(world, "let_proxy_answer", lambda: None)
+        world.kill(0)
+        world.run(lambda: all(w.phase is Phase.READY for w in world.ledger.workers_of("web")))
+        (worker,) = [w for w in world.ledger.workers_of("web") if w.slot == 0]
+        seen = world.ledger.backend_of(worker)
+        assert seen is not None
+        assert (seen.rotation, seen.health) == (Rotation.READY, Health.UP), "as the one before it was last seen"
+        assert worker.serving_since is None
+        before = world.serving()
+    world.run(lambda: world.ledger.workers[worker.serial].serving_since is not None)
+    assert world.serving() == before + 1
