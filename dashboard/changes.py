@@ -99,7 +99,12 @@ def ask(args: Namespace, change: Change) -> int:
     operation = submitted(pipe, change, args.yes)
     if args.wait or operation.get("phase") != "running":
         return follow(pipe, operation, args.timeout, args.json)
-    if args.json:
+    return accepted(operation, args.json)
+
+
+def accepted(operation: dict[str, Any], as_json: bool) -> int:
+    """Prints the id of an operation that goes on without us."""
+    if as_json:
         out_json(json.dumps(operation).encode())
     else:
         result(f"{operation.get('id')}: {operation.get('verb')}: {operation.get('progress') or 'asked for'}")

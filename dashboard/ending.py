@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
-from dashboard.changes import Change, plan, submitted
+from dashboard.changes import Change, accepted, plan, submitted
 from dashboard.finding import Place, place
 from dashboard.following import Progress, Row, outcome
 from dashboard.pipe import Pipe
@@ -46,8 +46,7 @@ def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
     with _watched(snapshot.get("engine", {}).get("keeper_pid")) as ended:
         operation = submitted(pipe, change, args.yes)
         if not args.wait:
-            outcome(operation, args.json)
-            return 0
+            return accepted(operation, args.json)
         operation = _gone(pipe, operation, args.timeout, ended)
     if args.json or operation.get("phase") != "done":
         return outcome(operation, args.json)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
@@ -34,19 +35,34 @@ def page_out(top: "TopApp", lines: Iterable[str]) -> None:
 
 
 def _run(top: "TopApp", argv: list[str]) -> str | None:
-    # Ctrl-C is the pager's then. A handler, and not SIG_IGN, which the pager would inherit.
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    pager: subprocess.Popen[bytes] | None = None
+    leaving = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal leaving
+        leaving = True
+        if pager is not None:
+            pager.terminate()
+
+    # Ctrl-C is the pager's then. Handlers, and not SIG_IGN, which the pager would inherit. What asks us to end must
+    # end the pager first: our event loop, which hears of it too, waits for that.
+    asked = {signal.SIGINT: lambda number, frame: None, signal.SIGTERM: end, signal.SIGHUP: end}
+    before = {number: signal.signal(number, handler) for number, handler in asked.items()}
     top.suspended = True
     try:
         with top.suspend():
-            subprocess.run(argv, check=False)
+            pager = subprocess.Popen(argv)
+            if leaving:
+                pager.terminate()
+            pager.wait()
     except SuspendNotSupported:
         return "this terminal cannot be lent to another program (a browser?)"
     except OSError as error:
         return f"cannot be run ({error.strerror or error}); set PAGER to one that can"
     finally:
         top.suspended = False
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return None
 
 

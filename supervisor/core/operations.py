@@ -121,7 +121,12 @@ def stopped(picture: Picture, target: str) -> Judgement:
     left = [w for w in picture.workers if number is None or w.slot == number]
     if not left:
         return Judgement(f"{target} is stopped", done=True)
-    return Judgement(f"{len(left)} still leaving: {', '.join(sorted(w.slot_name for w in left)[:5])}")
+    return Judgement(still_leaving([w.slot_name for w in left]))
+
+
+def still_leaving(names: list[str]) -> str:
+    """How many, and the first few by name."""
+    return f"{len(names)} still leaving: {', '.join(sorted(names)[:5])}" + (" …" if len(names) > 5 else "")
 
 
 def replaced(operation: Operation, picture: Picture) -> Judgement:

@@ -5,6 +5,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from supervisor.core.backoff import forgive
+from supervisor.core.operations import settled
+from supervisor.core.rotation import quiet
 from supervisor.engine.desk import Desk
 from supervisor.engine.ledger import Ledger
 from supervisor.engine.refusing import check, find_backend, pool_of, target_pool, wanted_count
@@ -83,7 +85,7 @@ def change(desk: Desk, operation: Operation, request: AnyRequest, now: float, wa
         case Restart():
             return restart(desk, operation, request, now, wall)
         case Stop() | Start():
-            return stop_or_start(ledger, request)
+            return stop_or_start(ledger, request, now)
         case Steer():
             return steer(desk, operation, request, now, wall)
         case Rotate():
@@ -147,13 +149,13 @@ def begin_rollout(
     )
 
 
-def stop_or_start(ledger: Ledger, request: Stop | Start) -> str | None:
+def stop_or_start(ledger: Ledger, request: Stop | Start, now: float) -> str | None:
     pool, number = target_pool(ledger, request.target)
     stop = isinstance(request, Stop)
     slots = ledger.slots.get(pool.name, {})
     if number is None:
         if pool.stopped == stop and (stop or not any(s.stopped or s.failed or s.finished for s in slots.values())):
-            return None
+            return so_already(ledger, request, now)
         ledger.pools[pool.name] = replace(pool, stopped=stop)
         for n, slot in slots.items():
             slots[n] = slot if stop else replace(forgive(slot), stopped=False)
@@ -165,7 +167,17 @@ def stop_or_start(ledger: Ledger, request: Stop | Start) -> str | None:
             slots[n] = replace(slot, stopped=True)
     slot = slots[number]
     slots[number] = replace(slot, stopped=True) if stop else replace(forgive(slot), stopped=False)
-    return None
+    return so_already(ledger, request, now) if slot.stopped == stop and not slot.failed else None
+
+
+def so_already(ledger: Ledger, request: Stop | Start, now: float) -> str | None:
+    """A sentence where nothing is left to be done; None: it is under way, and followed to the same end."""
+    pool, number = target_pool(ledger, request.target)
+    picture = ledger.picture(pool.name, now)
+    sentence = f"{request.target} {'is stopped' if isinstance(request, Stop) else 'serves'} already"
+    if isinstance(request, Stop):
+        return None if any(number in (None, worker.slot) for worker in picture.workers) else sentence
+    return sentence if settled(picture, sentence, only=number).done else None
 
 
 def steer(desk: Desk, operation: Operation, request: Steer, now: float, wall: float) -> str | None:
@@ -213,6 +225,7 @@ def rotate(ledger: Ledger, request: Rotate) -> str | None:
         return f"{request.target} is in rotation already"
     if request.rotation is Rotation.READY:
         ledger.asked.pop(key, None)
-    else:
-        ledger.asked[key] = request.rotation
-    return None
+        return None
+    so = ledger.asked.get(key) is request.rotation is backend.rotation and quiet(backend)
+    ledger.asked[key] = request.rotation
+    return f"{request.target} is in {request.rotation} already, nothing in flight" if so else None

@@ -10,7 +10,7 @@ from supervisor.engine.feed import Feed
 from supervisor.engine.ledger import OPERATIONS_KEPT, Ledger
 from supervisor.model.events import Level
 from supervisor.model.operations import Operation, OperationPhase, Step
-from supervisor.model.requests import Reload
+from supervisor.model.requests import Reload, Shutdown
 from supervisor.model.text import clean
 
 STEPS_KEPT = 200
@@ -53,7 +53,7 @@ class Desk:
             return None
         pools = self.ledger.pools
         for operation in reversed(self.ledger.operations.values()):
-            if operation.running and (operation.pool == pool or isinstance(operation.request, Reload)):
+            if operation.running and (operation.pool == pool or isinstance(operation.request, Reload | Shutdown)):
                 return operation
         rollout = pools[pool].rollout if pool in pools else None
         return self.ledger.operations.get(rollout.operation) if rollout else None

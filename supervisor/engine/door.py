@@ -16,7 +16,7 @@ from supervisor.engine.planning import plan
 from supervisor.engine.refusing import target_pool
 from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, proxy_row
 from supervisor.engine.running import Running
-from supervisor.engine.tailing import lines_of, logs_of
+from supervisor.engine.tailing import lines_of, logged, logs_of
 from supervisor.model.errors import Unknown
 from supervisor.model.events import Event
 from supervisor.model.requests import AnyRequest, Reload, Shutdown, Upgrade
@@ -190,7 +190,7 @@ class EngineDoor:
         }
 
     def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
-        prefixed = target in self._engine.ledger.pools
+        prefixed = logged(self._engine.ledger, target)[1] is None
         found = lines_of(self._engine.ledger, target, logs_of(self._engine.ledger, target), lines, follow)
         return (f"{name} | {line}" if prefixed else line async for name, line in found)
 

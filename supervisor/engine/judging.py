@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from supervisor.core.operations import Judgement, judge, rotated
+from supervisor.core.operations import Judgement, judge, rotated, still_leaving
 from supervisor.engine.desk import Desk
-from supervisor.engine.ledger import PROXY_POOL, Ledger
+from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.refusing import find_backend
 from supervisor.model.errors import BadRequest
 from supervisor.model.operations import Operation, OperationPhase
@@ -40,17 +40,26 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
         if asked is not request.rotation:
             why = f"{request.target} is no longer to be in {request.rotation}, but in {asked}: "
             return Judgement("called off", failed=f"{why}a later request, or another worker in its place")
+        if not proves(ledger.proxies[proxy], upstream.name, operation.asked):
+            return Judgement(f"waiting for {proxy} to answer")
         return rotated(request, backend)
     if isinstance(request, Reload):
         return reload_verdict(ledger, operation, now)
     if isinstance(request, Upgrade):
         return Judgement(operation.progress)
     if isinstance(request, Shutdown):
-        left = sum(1 for w in ledger.workers.values() if not w.pool.startswith(PROXY_POOL))
-        return Judgement(f"{left} workers still leaving" if left else "the proxies are leaving")
+        left = [w.slot_name for w in ledger.workers.values() if not w.pool.startswith(PROXY_POOL)]
+        return Judgement(still_leaving(left) if left else "the proxies are leaving")
     if operation.pool is None or operation.pool not in ledger.pools:
         return Judgement("gone", failed=f"{operation.target} is no longer there")
     return judge(operation, ledger.picture(operation.pool, now))
+
+
+def proves(state: ProxyState, upstream: str, asked: float) -> bool:
+    """Whether the last reading was begun after that moment, and while nobody was changing the upstream."""
+    memo = state.memos.get(upstream)
+    changed = memo.at if memo is not None else 0.0
+    return upstream not in state.converging and state.read.get(upstream, 0.0) >= max(asked, changed)
 
 
 def reload_verdict(ledger: Ledger, operation: Operation, now: float) -> Judgement:

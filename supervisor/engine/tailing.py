@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 
-from supervisor.engine.ledger import Ledger
+from supervisor.core.operations import number_of
+from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import target_pool
 from supervisor.host.following import Log, follow
 from supervisor.host.logs import tail
 from supervisor.model.errors import Unknown
+from supervisor.model.pools import Pool
 from supervisor.model.text import clean_bytes
 
 
@@ -18,7 +20,7 @@ def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
     While a slot is replaced, the newer worker's is told apart by its serial; one that nobody fills has that of its
     last worker.
     """
-    pool, number = target_pool(ledger, target)
+    pool, number = logged(ledger, target)
     found: dict[str, Log] = {}
     for worker in sorted(ledger.workers_of(pool.name), key=lambda w: (w.slot, w.serial)):
         if number in (None, worker.slot) and worker.log:
@@ -28,6 +30,14 @@ def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
         if number in (None, slot.number) and slot.name not in found:
             found[slot.name] = Log(written_last(f"{ledger.spec.state_dir}/logs/{slot.name}"))
     return found
+
+
+def logged(ledger: Ledger, target: str) -> tuple[Pool, int | None]:
+    """The pool, and the slot's number if one worker is meant; `lb`, `@lb` and `@lb.0` are the embedded proxy lb."""
+    hidden = target.partition(".")[0] if target.startswith(PROXY_POOL) else f"{PROXY_POOL}{target}"
+    if hidden not in ledger.pools or target in ledger.pools.keys() - {hidden}:
+        return target_pool(ledger, target)
+    return ledger.pools[hidden], number_of(target)
 
 
 def written_last(base: str) -> str:

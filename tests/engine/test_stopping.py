@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from supervisor.model.errors import Conflict
 from supervisor.model.operations import Operation, OperationPhase
-from supervisor.model.requests import Restart, Scale, Start, Stop
+from supervisor.model.phases import Rotation
+from supervisor.model.requests import Restart, Rotate, Scale, Shutdown, Start, Stop
 from tests.engine.test_transcripts import SPEC, begun, ended
 from tests.engine.world import World
 
@@ -58,11 +59,53 @@ def test_stop_during_a_rollout_is_refused_and_works_after_it(tmp_path: Path) -> 
 def test_stop_twice_and_start_twice(tmp_path: Path) -> None:
     """Asking for what already is succeeds and says so."""
     world = begun(tmp_path, JOBS)
-    done(world, world.ask(Stop(target="web")))
-    done(world, world.ask(Stop(target="web")))
-    for _ in range(2):
-        done(world, world.ask(Start(target="web")))
-    assert world.ledger.counters.serial == 4, "each of the two started twice, at first and again"
+    for target in ("web.0", "web"):
+        for request in (Stop(target=target), Start(target=target)):
+            first = world.ask(request)
+            assert "already" not in first.progress
+            done(world, first)
+            again = world.ask(request)
+            assert (again.phase, again.progress.endswith(" already")) == (OperationPhase.DONE, True), again
+    assert world.ledger.counters.serial == 5, "one started again alone, then both"
+
+
+def test_a_rotation_asked_for_twice_says_so(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    for rotation in (Rotation.DRAIN, Rotation.MAINT, Rotation.READY):
+        first = world.ask(Rotate(target="web.0", rotation=rotation))
+        assert first.running
+        done(world, first)
+        again = world.ask(Rotate(target="web.0", rotation=rotation))
+        assert again.phase is OperationPhase.DONE
+        assert "already" in again.progress
+
+
+def test_a_rotation_is_done_when_a_reading_that_came_after_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ready` on the heels of a drain: what was read before either of them says `ready`, and proves nothing."""
+    world = begun(tmp_path)
+    world.ask(Rotate(target="web.0", rotation=Rotation.DRAIN))
+    with monkeypatch.context() as between_two_readings:
+        between_two_readings.setattr(world, "let_proxy_answer", lambda: None)
+        world.tick()
+        back = world.ask(Rotate(target="web.0", rotation=Rotation.READY))
+        world.tick()
+        assert world.ledger.operations[back.id].running
+    done(world, back)
+
+
+def test_what_leaves_is_a_step_of_going_down(tmp_path: Path) -> None:
+    world = begun(tmp_path, JOBS)
+    down = Operation(
+        id="op-9", request=Shutdown(), verb="down", target="cluster", pool=None, asked=world.now, asked_wall=0.0
+    )
+    world.desk.begin(down)
+    world.ledger.stopping = True
+    world.tick()
+    going = world.ledger.operations[down.id]
+    assert [step.text.partition(":")[0] for step in going.steps] == ["web.0", "web.1"]
+    assert going.progress == "2 still leaving: web.0, web.1"
 
 
 def test_two_clients_at_once(tmp_path: Path) -> None:

@@ -167,6 +167,8 @@ def test_the_verbs_work_on_it(base: str) -> None:
             assert verb("restart", "web.0", *at).returncode == 0
             until_said("ended")
             until_said("GET /")  # its successor writes into another file
+        for name in ("@lb.0", "lb"):
+            assert "Server deleted" in verb("logs", name, *at).stdout, "what HAProxy says"
         assert "scale web=4" in verb("events", *at).stdout
         assert "web.0" in verb("top", "--batch", "-n", "1", *at).stdout
         assert verb("down", *at).returncode == 0
