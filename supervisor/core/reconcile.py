@@ -34,6 +34,8 @@ class Picture(Struct, frozen=True):
     now: float
     stopping: bool = False
     """The whole cluster is going down."""
+    held: frozenset[str] = frozenset()
+    """Addresses of the pool's shared listening sockets that the keeper holds."""
     grouped: dict[int, list[Worker]] = {}
     """The workers by slot, once somebody has asked for it."""
 
@@ -57,6 +59,11 @@ class Picture(Struct, frozen=True):
         view = self.views.get(worker.serial)
         kept_out = worker.phase is Phase.READY and view is not None and view.asked is not None
         return kept_out or self.serves(worker)
+
+    def lacks_socket(self, generation: int) -> bool:
+        """Whether workers of that generation share a listening socket, and it is not there."""
+        listen = self.pool.revision(generation).listen
+        return listen is not None and listen not in self.held
 
     def serving(self) -> int:
         return sum(self.serves(worker) for worker in self.workers)
@@ -105,7 +112,7 @@ def reconcile(picture: Picture) -> Plan:
             more, wait, wake = fill(picture, slot, workers, budget)
         else:
             more, wait, wake = vacancy(picture, slot)
-        if pool.keeper_why is not None and any(isinstance(deed, Spawn) for deed in more):
+        if any(isinstance(deed, Spawn) and picture.lacks_socket(deed.generation) for deed in more):
             # Without its socket a worker could only fail; it is no fault of the program's.
             more, wait = [deed for deed in more if not isinstance(deed, Spawn)], "waiting for its shared socket"
         deeds += more

@@ -243,7 +243,7 @@ def retreat(picture: Picture, rollout: Rollout) -> Advance:
 def missing(picture: Picture, rollout: Rollout, number: int) -> float | None:
     """Until when a slot that was turned back is waited for; None: it serves, or nothing is to be hoped for."""
     pool, slot, workers = picture.pool, picture.slots[number], picture.of_slot(number)
-    if pool.stopped or pool.leaving or pool.keeper_why or picture.stopping:
+    if pool.stopped or pool.leaving or picture.stopping or picture.lacks_socket(rollout.from_generation):
         return None
     if slot.failed or slot.finished or len(slot.deaths) >= DEATHS_WAITED or any(map(picture.stands, workers)):
         return None

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from supervisor.core.sharing import shared_addresses
 from supervisor.model.backends import Backend, Member, Upstream, Want
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Pool
@@ -56,7 +57,8 @@ def want(
     members: list[Member] = []
     # Each worker is reached as its own generation says: while a pool changes its ports or its shared socket, both
     # ways lead to those that serve.
-    sharing: dict[str, list[Worker]] = {} if pool.spec.listen is None else {pool.spec.listen: []}
+    workers = list(workers)
+    sharing: dict[str, list[Worker]] = {address: [] for address in shared_addresses(pool, workers)}
     held: set[str] = set(sharing)
     for worker in workers:
         if worker.address is None or not worker.live:

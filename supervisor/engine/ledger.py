@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from supervisor.core.reconcile import Picture
 from supervisor.core.rotation import View
+from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.known_rows import KnownRows
 from supervisor.engine.rates import Rates
 from supervisor.model.backends import Backend, Capability, Upstream, Want
@@ -86,6 +87,8 @@ class Ledger:
     host: HostReading | None = None
     own_cpu_percent: float | None = None
     own_rss_bytes: int | None = None
+    sockets: dict[str, str | None] = field(default_factory=dict)
+    """Shared listening sockets by name: None while the keeper holds it, else why it does not."""
     waits: dict[str, str] = field(default_factory=dict)
     """Slot -> what its replacement waits for; pool -> what its rollout waits for."""
     stopping: bool = False
@@ -147,7 +150,9 @@ class Ledger:
                 for w in workers
             }
         stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())
-        return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping=stopping)
+        listens = shared_addresses(pool, workers)
+        held = frozenset(one for one in listens if self.sockets.get(socket_name(name, one), "") is None)
+        return Picture(pool, dict(self.slots.get(name, {})), workers, views, now, stopping, held)
 
     def others_live(self) -> bool:
         """Embedded proxies go last, after the workers that they serve."""

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Mapping
 
+from supervisor.core.sharing import socket_name
 from supervisor.engine.ledger import PROXY_POOL
 from supervisor.model.launch import Launch
 from supervisor.model.spec import PoolSpec, ProxySpec, ReadySpec, RestartSpec, StopSpec
@@ -35,7 +36,7 @@ def launch_of(worker: Worker, spec: PoolSpec, environ: Mapping[str, str]) -> Lau
         cwd=spec.cwd,
         env=env,
         log=worker.log,
-        listen=(worker.pool,) if spec.listen else (),
+        listen=(socket_name(worker.pool, spec.listen),) if spec.listen else (),
         nofile=spec.limits.nofile,
         note={
             "pool": worker.pool,

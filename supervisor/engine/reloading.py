@@ -73,8 +73,7 @@ def apply(ledger: Ledger, spec: ClusterSpec, operation: str, now: float, wall: f
     for pool in spec.pools:
         have = ledger.pools.get(pool.name)
         if have is None:
-            why = "its socket is being opened" if pool.listen else None
-            ledger.pools[pool.name] = Pool(spec=pool, desired=pool.workers, revisions={1: pool}, keeper_why=why)
+            ledger.pools[pool.name] = Pool(spec=pool, desired=pool.workers, revisions={1: pool})
         else:
             change_pool(ledger, have, pool, operation, now, wall)
     for name, have in list(ledger.pools.items()):

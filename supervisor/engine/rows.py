@@ -1,5 +1,6 @@
 """The ledger as a snapshot: every row of `status --json`, with None where nothing is known."""
 
+from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.intake import plural
 from supervisor.engine.known_rows import KnownBackend, KnownWorker
@@ -252,8 +253,9 @@ def pool_why(ledger: Ledger, pool: Pool) -> str | None:
         return "no longer configured; its workers are leaving"
     if pool.stopped:
         return "stopped by an operator"
-    if pool.keeper_why:
-        return pool.keeper_why
+    for address in shared_addresses(pool, ledger.workers_of(pool.name)):
+        if why := ledger.sockets.get(socket_name(pool.name, address), "its socket is being opened"):
+            return why
     traffic = pool.spec.traffic
     state = ledger.proxies.get(traffic.proxy) if traffic else None
     if traffic and state and state.reachable and traffic.upstream not in state.upstreams:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
+from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
 from supervisor.engine.embedding import install, prepare, runtime_dir
@@ -47,8 +48,7 @@ class Running:
         self.keep_workers = False
         self._read_config = read_config
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._listening = set(link.listening)
-        """Pools whose shared sockets the keeper holds, some perhaps for an engine before us."""
+        self.ledger.sockets = dict.fromkeys(link.listening)
         self._aligning = asyncio.Lock()
         """Two at once would write the same file of a proxy."""
         self._reload_due: dict[str, float] = {}
@@ -94,22 +94,24 @@ class Running:
 
     async def open_listeners(self) -> None:
         """Have the keeper hold the shared listening sockets that pools want, and no others."""
-        wanted = {name for name, pool in self.ledger.pools.items() if pool.spec.listen is not None}
-        for name in self._listening - wanted:
+        sockets = self.ledger.sockets
+        wanted = {
+            socket_name(name, address): (name, address)
+            for name, pool in self.ledger.pools.items()
+            for address in shared_addresses(pool, self.ledger.workers_of(name))
+        }
+        for name in sockets.keys() - wanted.keys():
             self.link.unlisten(name)
-        self._listening = wanted
-        for name, pool in list(self.ledger.pools.items()):
-            if pool.spec.listen is None:
+            del sockets[name]
+        for name, (pool, address) in wanted.items():
+            before = sockets.get(name, "not asked yet")
+            if before is None:
                 continue
-            why = await self.link.listen(name, pool.spec.listen)
-            now = self.ledger.pools.get(name)
-            if now is None or now.keeper_why == why:
-                continue
-            self.ledger.pools[name] = replace(now, keeper_why=why)
-            if why is not None:
+            why = sockets[name] = await self.link.listen(name, address)
+            if why is not None and why != before:
                 text = f"its socket cannot be opened: {why}; trying again every {RETRY:g} s"
-                self.desk.say("listen-failed", name, text, level="error", pool=name)
-            self.engine.touch(name)
+                self.desk.say("listen-failed", pool, text, level="error", pool=pool)
+            self.engine.touch(pool)
 
     async def align_proxies(self) -> None:
         """An adapter and a watching task for each configured proxy, a hidden pool for each embedded one."""
@@ -193,12 +195,10 @@ class Running:
         state.awaited = state.refused = None
 
     async def try_again(self) -> None:
-        """Sockets and embedded proxies that could not be had: the reason may go away."""
+        """Sockets and embedded proxies that could not be had: the reason may go away. And sockets of before."""
         while True:
             await self.engine.pause(RETRY)
-            closing = not self._listening <= self.ledger.pools.keys()
-            if closing or any(pool.keeper_why for pool in self.ledger.pools.values()):
-                await self.open_listeners()
+            await self.open_listeners()
             missing = [
                 n for n, s in self.ledger.proxies.items() if n not in self.performer.proxies and s.spec.embedded
             ]

@@ -100,7 +100,7 @@ def _become(order: Order, report: int) -> NoReturn:
         if order.listen:
             env["LISTEN_FDS"] = str(len(order.listen))
             env["LISTEN_PID"] = str(os.getpid())
-            env["LISTEN_FDNAMES"] = ":".join(order.listen)
+            env["LISTEN_FDNAMES"] = ":".join(name.partition("=")[0] for name in order.listen)
         stage, what = "exec", order.argv[0]
         _exec(order.argv, env)
     except FileNotFoundError as error:

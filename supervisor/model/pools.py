@@ -55,8 +55,6 @@ class Pool(Struct, frozen=True, kw_only=True):
     """The last rollout was aborted."""
     leaving: bool = False
     """No longer in the configuration: its workers are taken down, then it is forgotten."""
-    keeper_why: str | None = None
-    """Why its shared listening socket is not there yet, or cannot be opened."""
 
     @property
     def name(self) -> str:
