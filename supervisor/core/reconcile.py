@@ -65,18 +65,19 @@ class Picture(Struct, frozen=True):
         listen = self.pool.revision(generation).listen
         return listen is not None and listen not in self.held
 
-    def serving(self) -> int:
-        return sum(self.serves(worker) for worker in self.workers)
+    def serving(self, below: float = float("inf")) -> int:
+        """How many serve, in slots below that number."""
+        return sum(worker.slot < below and self.serves(worker) for worker in self.workers)
 
-    def counted(self) -> int:
+    def away(self) -> bool:
+        """The proxy does not answer: nobody can be taken out of rotation, and what was seen last may be no more."""
+        if self.pool.spec.traffic is None or self.pool.spec.listen is not None:
+            return False
+        return not any(view.fresh for view in self.views.values())
+
+    def counted(self, below: int) -> int:
         """Workers that serve as far as the proxy can be believed just now: when it is away, none."""
-        traffic = self.pool.spec.traffic
-        if traffic is None or self.pool.spec.listen is not None:
-            return self.serving()
-        return sum(
-            self.serves(worker) and worker.serial in self.views and self.views[worker.serial].fresh
-            for worker in self.workers
-        )
+        return 0 if self.away() else self.serving(below)
 
 
 class Plan(Struct, frozen=True):
@@ -91,20 +92,21 @@ def reconcile(picture: Picture) -> Plan:
     """The deeds that bring the pool nearer to what is wanted of it."""
     pool = picture.pool
     down = pool.stopped or pool.leaving or picture.stopping
-    deeds: list[Deed] = []
-    waits: dict[int, str] = {}
+    deeds, waits = ([], {}) if down else shed(picture)
     wakes: list[float] = []
     budget: Budget | None = None
     by_slot = picture.by_slot()
     for number in sorted({*picture.slots, *range(pool.desired)}):
         slot = picture.slots.get(number) or Slot(pool=pool.name, number=number, generation=pool.complete)
         workers = by_slot.get(number, [])
-        if down or slot.stopped or number >= pool.desired:
+        if down or slot.stopped:
             why = "the cluster is going down" if picture.stopping else reason_to_leave(pool, slot)
             deeds += [Dismiss(serial=w.serial, why=why, force=True) for w in workers if w.phase in ARRIVING]
             if not workers and number >= pool.desired:
                 deeds.append(DropSlot(pool=pool.name, slot=number))
             continue
+        if number >= pool.desired:
+            continue  # shed, or about to be
         if len(workers) == 1 and workers[0].phase in ARRIVING and not outdated(workers[0], slot):
             continue  # as it should be; nearly all are, and there may be a thousand
         if workers:
@@ -123,12 +125,39 @@ def reconcile(picture: Picture) -> Plan:
     return Plan(tuple(deeds), min(wakes, default=None), waits)
 
 
+def shed(picture: Picture) -> tuple[list[Deed], dict[int, str]]:
+    """Slots above the wanted number go, but for those that serve in the place of wanted ones that do not."""
+    pool = picture.pool
+    above = [number for number in picture.slots if number >= pool.desired and not picture.slots[number].stopped]
+    over = sorted((w for n in above for w in picture.of_slot(n) if w.phase in ARRIVING), key=lambda w: w.slot)
+    deeds: list[Deed] = [DropSlot(pool=pool.name, slot=n) for n in above if not picture.of_slot(n)]
+    if not over:
+        return deeds, {}
+    lacking = [name_of(picture, n) for n in range(pool.desired) if lacks(picture, n)][
+        pool.spec.rollout.unavailable :
+    ]
+    serving = [worker for worker in over if picture.serves(worker)]
+    kept = serving if picture.away() else serving[: len(lacking)]
+    why = f"scaled to {pool.desired}"
+    deeds += [Dismiss(serial=w.serial, why=why, force=True) for w in over if w not in kept]
+    what = "the proxy to answer again" if picture.away() else f"{', '.join(lacking)} to serve in its place"
+    return deeds, {worker.slot: what for worker in kept}
+
+
+def lacks(picture: Picture, number: int) -> bool:
+    """Whether a wanted slot has nobody who serves, though it should."""
+    slot = picture.slots.get(number)
+    if slot is not None and (slot.stopped or slot.finished):
+        return False
+    return not any(picture.stands(worker) for worker in picture.of_slot(number))
+
+
+def name_of(picture: Picture, number: int) -> str:
+    return f"{picture.pool.name}.{number}"
+
+
 def reason_to_leave(pool: Pool, slot: Slot) -> str:
-    if pool.leaving:
-        return "no longer in the configuration"
-    if pool.stopped or slot.stopped:
-        return "stopped by an operator"
-    return f"scaled to {pool.desired}"
+    return "no longer in the configuration" if pool.leaving else "stopped by an operator"
 
 
 class Budget:
@@ -151,7 +180,8 @@ class Budget:
         floor = wanted - pool.spec.rollout.unavailable
         return cls(
             surge=wanted + pool.spec.rollout.surge - inside - vacant,
-            spare=picture.counted() - floor,
+            # One above the wanted number may be leaving in this very turn.
+            spare=picture.counted(pool.desired) - floor,
         )
 
 
@@ -205,6 +235,8 @@ def succeed(
     picture: Picture, successor: Worker, stale: Sequence[Worker]
 ) -> tuple[list[Deed], str | None, float | None]:
     """The successor must serve, and for a while, before the old one goes."""
+    if picture.away():
+        return [], "the proxy to answer again", None
     if not picture.stands(successor) and not given_its_time(picture, successor):
         what = "to get ready" if successor.phase is Phase.STARTING else "to be up at the proxy"
         return [], f"its new worker {what}", None

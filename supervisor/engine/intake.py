@@ -14,7 +14,7 @@ from supervisor.model.deeds import Signal
 from supervisor.model.events import Level
 from supervisor.model.facts import FellQuiet, Measured, WorkerFact
 from supervisor.model.launch import Exited, SpawnFailed
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Phase, Rotation
 from supervisor.model.workers import End, Slot, Worker
 
 
@@ -173,7 +173,9 @@ def count_quiet(desk: Desk, proxy: str, upstream: str, asked: float, now: float)
                 continue
             if upstream in state.memos and asked <= state.memos[upstream].at:
                 continue
-            if not quiet(ledger.backend_of(worker)):
+            backend = ledger.backend_of(worker)
+            # In `drain`, where an operator may have put it before, sticky clients still come.
+            if not quiet(backend) or (backend is not None and backend.rotation is not Rotation.MAINT):
                 ledger.workers[worker.serial] = replace(worker, zeros=0, zero_since=None)
                 continue
             since = asked if worker.zero_since is None else worker.zero_since

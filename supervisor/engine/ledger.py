@@ -49,6 +49,8 @@ class ProxyState:
     """What is under way until an embedded one runs with its configuration."""
     refused: str | None = None
     """Why an embedded one does not run with its configuration, and is not about to."""
+    inherited: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """Upstream -> address -> requests and errors that the server there had counted for another address."""
 
 
 class Memo(Struct, frozen=True):

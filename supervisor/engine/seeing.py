@@ -31,6 +31,7 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
         state.memos.clear()
     if state.epoch != seen.epoch:
         state.rates.restart()
+        state.inherited.clear()
     if not state.reachable:
         state.answers_since = seen.answered
     was_reachable, state.reachable, state.why = state.reachable, True, None
@@ -40,6 +41,7 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
     gone = state.upstreams.keys() - {upstream.name for upstream in seen.upstreams}
     for name in gone:
         del state.upstreams[name], state.read[name]
+        state.inherited.pop(name, None)
     state.rates.retain({(u.name, b.name) for u in seen.upstreams for b in u.backends})
     signals: list[Signal] = []
     touched: set[str] = set()
@@ -70,6 +72,7 @@ def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: flo
     if asked < earlier:
         return [], set()
     state.upstreams[upstream.name], state.read[upstream.name] = upstream, asked
+    state.inherited[upstream.name] = inherited(before, upstream, state.inherited.get(upstream.name, {}))
     tell_health(desk, state.spec.name, before, upstream)
     signals, touched = count_quiet(desk, state.spec.name, upstream.name, asked, now)
     behind = pools_behind(desk, state.spec.name, upstream.name)
@@ -84,6 +87,24 @@ def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: flo
         if worker.phase is Phase.READY and earlier < worker.since <= asked and worker.pool in behind
     }
     return signals, touched
+
+
+def inherited(
+    before: Upstream | None, after: Upstream, known: dict[str, tuple[int, int]]
+) -> dict[str, tuple[int, int]]:
+    """What servers had counted when they were given another address: they go on counting from there."""
+    held = {backend.address for backend in after.backends}
+    left = {b.name: b for b in before.backends if b.address not in held} if before else {}
+    found: dict[str, tuple[int, int]] = {}
+    for backend in after.backends:
+        if backend.address in known:
+            found[backend.address] = known[backend.address]
+        elif (old := left.get(backend.name)) is not None:
+            requests, errors = old.requests_total or 0, old.errors_total or 0
+            # Counters that begin again tell of another server under the same name.
+            again = requests > (backend.requests_total or 0)
+            found[backend.address] = (0, 0) if again else (requests, errors)
+    return found
 
 
 def signature(upstream: Upstream | None) -> object:

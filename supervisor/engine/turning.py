@@ -108,13 +108,14 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
     state = desk.ledger.proxies.get(traffic.proxy) if traffic else None
     if state is not None and state.seen is None:
         return  # the engine has just begun: what was so before is so until the proxy says otherwise
+    inherited = state.inherited.get(traffic.upstream, {}) if state and traffic else {}
     for worker in picture.workers:
         serves = picture.serves(worker)
         view = picture.views.get(worker.serial)
         backend = view.backend if view else None
         known = worker.baseline
         if backend is not None and worker.phase is Phase.READY:
-            known = counted_before(known, backend)
+            known = counted_before(known, backend, inherited.get(backend.address))
         if serves == (worker.serving_since is not None) and known == worker.baseline:
             continue
         since = (worker.serving_since or turn.now) if serves else None
@@ -124,16 +125,20 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
             desk.say("worker-serving", worker.slot_name, text, pool=name, pid=worker.pid)
 
 
-def counted_before(known: tuple[int, int] | None, backend: Backend) -> tuple[int, int]:
+def counted_before(
+    known: tuple[int, int] | None, backend: Backend, inherited: tuple[int, int] | None = None
+) -> tuple[int, int]:
     """Requests and errors that a backend had counted before this worker, `known` as far as it was already.
 
     A server that was added for it counts from zero, and has had traffic since: its first errors are the worker's.
-    One that the proxy knew before goes on counting, and is far beyond that.
+    One that was given its address goes on from what it had; one that the proxy knew before is far beyond that.
     """
     requests, errors = backend.requests_total or 0, backend.errors_total or 0
     if known is not None:
         # Below that they began again, as after a restart of the proxy: all that they count is this worker's.
         return (0, 0) if requests < known[0] or errors < known[1] else known
+    if inherited is not None:
+        return inherited
     return (0, 0) if backend.added and requests < FRESH else (requests, errors)
 
 

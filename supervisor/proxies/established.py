@@ -1,4 +1,7 @@
-"""Connections that this machine has open to an address, from /proc/net/tcp: an upper bound of what is in flight."""
+"""What old processes of a proxy that was reloaded may still carry, from /proc: whether they live, and what is open.
+
+/proc/net/tcp tells the connections of the whole machine to an address: an upper bound of what is in flight there.
+"""
 
 import ipaddress
 import sys
@@ -23,6 +26,37 @@ def count_established(addresses: Iterable[str], proc: str = "/proc") -> Counter[
         except OSError:
             continue
     return found
+
+
+def has_elders(pid: int, proc: str = "/proc") -> bool:
+    """Whether older processes of the same program, by the same parent, live beside that one.
+
+    A reload leaves such a one while it has anything to finish; looking, and not remembering, finds those from
+    before our own start too, and those of several reloads. Another HAProxy of the same parent is taken for one:
+    then more connections are counted than need be, and none is missed.
+    """
+    try:
+        name, parent = _name_and_parent(pid, proc)
+        with open(f"{proc}/{parent}/task/{parent}/children", encoding="ascii") as children:
+            others = [int(word) for word in children.read().split() if int(word) != pid]
+    except (OSError, ValueError, IndexError):
+        return False
+    for other in others:
+        try:
+            if _name_and_parent(other, proc)[0] == name:
+                return True
+        except (OSError, ValueError, IndexError):
+            continue
+    return False
+
+
+def _name_and_parent(pid: int, proc: str) -> tuple[str, int]:
+    with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        head, _, tail = stat.read().rpartition(") ")
+    state, parent = tail.split(None, 2)[:2]
+    if state == "Z":
+        raise ValueError("gone")
+    return head.partition(" (")[2], int(parent)
 
 
 def _keys(address: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import os
 import time
 
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from supervisor.model.phases import Rotation
 from supervisor.model.spec import ProxySpec
 from supervisor.model.text import clean
 from supervisor.proxies import embedded_text, haproxy_plan, haproxy_read, haproxy_text
-from supervisor.proxies.established import count_established
+from supervisor.proxies.established import count_established, has_elders
 from supervisor.proxies.haproxy_hands import Hands
 from supervisor.proxies.haproxy_socket import ask
 
@@ -21,8 +20,6 @@ _ALL: tuple[Capability, ...] = ("drain", "maint", "weight", "add", "remove", "in
 _OLD: tuple[Capability, ...] = ("drain", "maint", "weight", "in_flight")
 _WATCH: tuple[Capability, ...] = ("in_flight",)
 _ADDS_SINCE = (2, 6)
-_LINGER = 600.0
-"""Seconds after a reload in which the old process is still asked for, when it lives."""
 
 
 class HAProxy:
@@ -38,8 +35,6 @@ class HAProxy:
         self._capabilities = _ALL
         self._info: haproxy_read.Info | None = None
         self._rights = haproxy_read.Rights("admin", frozenset())
-        self._before: tuple[int, float] | None = None
-        """Pid of the process before the last reload, and when its successor was first seen."""
         self._memo: haproxy_read.Memo = {}
         self._converging = asyncio.Lock()
 
@@ -93,11 +88,9 @@ class HAProxy:
         if not first and self._info is not None and info.epoch != self._info.epoch:
             # Another process answers: its rights and tables may be others.
             answer = await self._ask(haproxy_text.questions(upstream, rights=True))
-            if self._info.pid != info.pid:
-                self._before = (self._info.pid, time.monotonic())
             info, upstreams, seats = self._understand(answer, upstream, rights=True)
         self._info = info
-        return info, self._with_old_process(upstreams), seats
+        return info, with_old_processes(info.pid, upstreams), seats
 
     def _understand(
         self, answer: str, upstream: str | None, *, rights: bool
@@ -131,24 +124,6 @@ class HAProxy:
             self._capabilities = _WATCH
             self.limited = f"its socket has level {self._rights.level}; changes need `level admin`"
 
-    def _with_old_process(self, upstreams: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
-        """After a reload the new process shows nothing of what the old one still has in flight.
-
-        While the old one lives, open connections to a backend that is out of rotation count as in flight: an
-        upper bound, so that no worker is stopped under a request that the old process carries.
-        """
-        if self._before is None:
-            return upstreams
-        pid, since = self._before
-        if time.monotonic() - since > _LINGER or not os.path.exists(f"/proc/{pid}"):
-            self._before = None
-            return upstreams
-        out = {b.address for u in upstreams for b in u.backends if b.rotation is not Rotation.READY}
-        open_to = count_established(out)
-        return tuple(
-            replace(u, backends=tuple(_at_least(b, open_to[b.address]) for b in u.backends)) for u in upstreams
-        )
-
     async def _ask(self, line: str) -> str:
         try:
             return await ask(self._path, line, self.spec.timeout)
@@ -157,6 +132,21 @@ class HAProxy:
             if _stopped(pid):
                 raise ProxyUnreachable(f"process {pid} is stopped (SIGSTOP); {gone}") from None
             raise
+
+
+def with_old_processes(pid: int, upstreams: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+    """After a reload the new process shows nothing of what old ones still have in flight, websockets for hours.
+
+    While one lives, open connections to a backend that is out of rotation count as in flight: an upper bound, so
+    that no worker is stopped under a request that an old process carries.
+    """
+    out = {b.address for u in upstreams for b in u.backends if b.rotation is not Rotation.READY}
+    if not out or not has_elders(pid):
+        return upstreams
+    open_to = count_established(out)
+    return tuple(
+        replace(u, backends=tuple(_at_least(b, open_to[b.address]) for b in u.backends)) for u in upstreams
+    )
 
 
 def _at_least(backend: Backend, open_connections: int) -> Backend:

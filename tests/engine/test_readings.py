@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import Memo
-from supervisor.model.backends import Want
+from supervisor.engine.seeing import inherited
+from supervisor.engine.turning import counted_before
+from supervisor.model.backends import Backend, Upstream, Want
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.requests import Stop
 from tests.engine.test_transcripts import begun
@@ -44,3 +46,38 @@ def test_a_reading_begun_before_a_worker_was_ready_proves_not_that_it_serves(
         before = world.serving()
     world.run(lambda: world.ledger.workers[worker.serial].serving_since is not None)
     assert world.serving() == before + 1
+
+
+A, B = "127.0.0.1:9001", "127.0.0.1:9002"
+
+
+def counted(address: str, requests: int, errors: int) -> Upstream:
+    backend = Backend(name="web.0", address=address, requests_total=requests, errors_total=errors, added=True)
+    return Upstream(name="web", backends=(backend,))
+
+
+def test_a_worker_is_not_blamed_for_what_its_server_had_counted_for_another() -> None:
+    """HAProxy 2.8 keeps a server while clients hold it; the slot's next worker gets it, with its counters."""
+    after = counted(B, 152, 10)
+    had = inherited(counted(A, 150, 10), after, {})
+    assert had == {B: (150, 10)}
+    assert inherited(after, counted(B, 170, 11), had) == had, "it is remembered while the server has that address"
+    assert counted_before(None, after.backends[0], had[B]) == (150, 10)
+    assert counted_before(None, after.backends[0]) == (0, 0), "a server added for it: all is its own"
+
+
+def test_a_server_made_anew_under_the_same_name_has_inherited_nothing() -> None:
+    assert inherited(counted(A, 150, 10), counted(B, 2, 2), {}) == {B: (0, 0)}
+
+
+def test_a_zero_in_drain_is_no_end_of_a_drain_for_sticky_clients_still_come(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    world.ask(Stop(target="web.0"))
+    world.tick()
+    (worker,) = [w for w in world.ledger.workers.values() if w.phase is Phase.DRAINING]
+    state = world.ledger.proxies["lb"]
+    for rotation, zeros in ((Rotation.DRAIN, 0), (Rotation.MAINT, 1)):
+        out = replace(world.backends[worker.address or ""], rotation=rotation, in_flight=0, queued=None)
+        state.upstreams["web"] = replace(state.upstreams["web"], backends=(out,))
+        count_quiet(world.desk, "lb", "web", world.now + 1.0, world.now + 1.0)
+        assert world.ledger.workers[worker.serial].zeros == zeros

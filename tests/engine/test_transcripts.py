@@ -175,6 +175,34 @@ def scaled_up_and_down(folder: Path) -> tuple[list[str], World]:
 
 
 @story
+def scaled_down_while_the_one_that_stays_does_not_serve(folder: Path) -> tuple[list[str], World]:
+    """The one that would go carries requests in its place until it does."""
+    ill = True
+    world = World(folder, SPEC, lambda worker: "hang" if ill and worker.slot == 0 and worker.serial > 3 else "well")
+    world.run(lambda: world.serving() == 3)
+    world.kill(0)
+    down = world.ask(Scale(pool="web", desired=1))
+    lines = world.run(lambda: world.now > 1004.0)
+    waits = world.ledger.waits["web.1"]
+    ill = False
+    more = world.run(ended(world, down))
+    return with_outcome(world, down, ["! web.0 dies", *lines, f"# web.1 waits for {waits}", *more])
+
+
+@story
+def scaled_down_while_the_proxy_is_away(folder: Path) -> tuple[list[str], World]:
+    """Nobody who may be getting requests is stopped unseen."""
+    world = begun(folder)
+    world.reachable = False
+    world.tick()
+    down = world.ask(Scale(pool="web", desired=2))
+    lines = world.run(lambda: world.now > 1010.0)
+    world.reachable = True
+    more = world.run(ended(world, down))
+    return with_outcome(world, down, ["! lb goes away", *lines, "! lb is back", *more])
+
+
+@story
 def scaled_during_a_rollout(folder: Path) -> tuple[list[str], World]:
     world = begun(folder)
     operation = world.ask(Restart(target="web"))

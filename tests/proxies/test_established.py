@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.proxies.established import count_established
+from supervisor.proxies.established import count_established, has_elders
 from tests.proxies.rig import Client, Web
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -30,6 +30,38 @@ def test_recorded_tables_are_counted_by_far_end_and_state(tmp_path: Path) -> Non
 
 def test_without_a_proc_nothing_is_counted(tmp_path: Path) -> None:
     assert count_established(["127.0.0.1:9001"], str(tmp_path / "absent")) == {}
+
+
+def processes(proc: Path, *rows: tuple[int, str, str, int]) -> None:
+    """(pid, program, state, parent); parents list their children."""
+    children: dict[int, list[str]] = {}
+    for pid, program, state, parent in rows:
+        (proc / str(pid)).mkdir(parents=True)
+        (proc / str(pid) / "stat").write_text(f"{pid} ({program}) {state} {parent} 1 1 0\n")
+        children.setdefault(parent, []).append(str(pid))
+    for parent, pids in children.items():
+        task = proc / str(parent) / "task" / str(parent)
+        task.mkdir(parents=True)
+        (task / "children").write_text(" ".join(pids) + " ")
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ((), False),
+        (((12, "haproxy", "S", 10),), True),
+        (((12, "haproxy", "Z", 10),), False),
+        (((12, "nginx", "S", 10),), False),
+        (((12, "haproxy", "S", 11),), False),
+    ],
+    ids=["alone", "an old one", "one that has ended", "another program", "a child of its own"],
+)
+def test_old_processes_are_found_beside_the_new_one(
+    others: tuple[tuple[int, str, str, int], ...], expected: bool, tmp_path: Path
+) -> None:
+    processes(tmp_path, (10, "haproxy", "S", 1), (11, "haproxy", "S", 10), *others)
+    assert has_elders(11, str(tmp_path)) is expected
+    assert has_elders(99, str(tmp_path)) is False, "nobody of that number"
 
 
 @pytest.mark.real

@@ -286,6 +286,9 @@ async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight
         await until(taken_over, "the new process answers")
         await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
         assert (await backend(rig, name)).in_flight == 1
+        begun_since = HAProxy(rig.proxy.spec, rig.directory)
+        flights = {b.name: b.in_flight for b in (await begun_since.observe()).upstreams[0].backends}
+        assert flights[name] == 1, "an engine that began after the reload sees it too"
         busy.release.set()
         assert (await slow)[0] == 200
 
