@@ -74,9 +74,12 @@ def serve(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outco
 
 
 def wonder(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
-    """Not ready yet, and why."""
+    """Not ready yet, and why; or not to be waited for."""
     assert isinstance(fact, ProbeMissed)
-    return Outcome(replace(worker, why=fact.why))
+    worker = replace(worker, why=fact.why)
+    if not fact.final:
+        return Outcome(worker)
+    return halt(replace(worker, failed=fact.why, stop_why=fact.why), fact, spec, now)
 
 
 def expire(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:

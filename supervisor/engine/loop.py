@@ -17,6 +17,7 @@ from supervisor.engine.embedding import refresh
 from supervisor.engine.journal import Journal
 from supervisor.engine.ledger import Ledger
 from supervisor.engine.performing import Performer, note_log_start
+from supervisor.engine.trying import Elder
 from supervisor.engine.turning import Turn, take_turn
 from supervisor.engine.watching import Probes
 from supervisor.model.deeds import Signal
@@ -217,7 +218,7 @@ class Engine:
             self.touch()
         self.perform(turn)
         if pools:
-            self.probes.align(self.ledger.workers.values(), self.spec_of, self.on_trial)
+            self.probes.align(self.ledger.workers.values(), self.spec_of, self.elders_of)
         if judging.all_down(self.ledger):
             self.finish(DOWN)
         self.publish()
@@ -264,9 +265,16 @@ class Engine:
     def spec_of(self, worker: Worker) -> PoolSpec:
         return self.ledger.pools[worker.pool].revision(worker.generation)
 
-    def on_trial(self, worker: Worker) -> bool:
+    def elders_of(self, worker: Worker) -> list[Elder] | None:
+        """The ready workers of other generations, while a rollout tries this one's; else None."""
         rollout = self.ledger.pools[worker.pool].rollout
-        return rollout is not None and worker.generation == rollout.to_generation
+        if rollout is None or worker.generation != rollout.to_generation:
+            return None
+        return [
+            (other, self.spec_of(other))
+            for other in self.ledger.workers_of(worker.pool)
+            if other.generation != worker.generation and other.phase is Phase.READY and other.pid is not None
+        ]
 
     def publish(self) -> None:
         self.changed.set()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from supervisor.engine.ledger import Ledger, ProxyState
+from supervisor.engine.trying import AT_LEAST, Elder, tried
 from supervisor.host.following import LogMatcher
 from supervisor.host.logs import rotate
 from supervisor.host.machine import HostReader
@@ -132,17 +133,20 @@ class Probes:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._tasks: dict[Asked, asyncio.Task[None]] = {}
+        self._elders_of: Callable[[Worker], list[Elder] | None] = lambda worker: None
 
     def align(
         self,
         workers: Iterable[Worker],
         spec_of: Callable[[Worker], PoolSpec],
-        on_trial: Callable[[Worker], bool] = lambda worker: False,
+        elders_of: Callable[[Worker], list[Elder] | None] = lambda worker: None,
     ) -> None:
         """Start the tasks that these workers need, and end those that nobody needs any more.
 
-        `on_trial` says whose generation has not yet been complete: they have more to answer.
+        `elders_of` gives the old workers of one whose generation has not been complete yet, which has more to
+        answer; of any other, None.
         """
+        self._elders_of = elders_of
         needed: set[Asked] = set()
         key: Asked
         for worker in workers:
@@ -158,34 +162,39 @@ class Probes:
             needed.add(key)
             task = self._tasks.get(key)
             if task is None or (task.done() and not task.cancelled() and task.exception() is not None):
-                self._tasks[key] = asyncio.create_task(begin(worker, spec, on_trial(worker)))
+                self._tasks[key] = asyncio.create_task(begin(worker, spec))
         for key in self._tasks.keys() - needed:
             self._tasks.pop(key).cancel()
 
-    async def _ready(self, worker: Worker, spec: PoolSpec, trial: bool) -> None:
+    async def _ready(self, worker: Worker, spec: PoolSpec) -> None:
         question: ReadySpec = spec.ready
         matcher = LogMatcher(worker.log, question.log, worker.log_from) if question.log else None
         said = ""
+        bad_since: float | None = None
         while True:
             begun = time.monotonic()
+            bad = False
             if matcher is not None:
                 ok, why = matcher.feed(), f"no line matches {question.log!r} yet"
             else:
                 ok, why = await put(question, worker, spec, max(1.0, question.every))
-            for path in spec.rollout.trial if ok and trial else ():
-                ok, why = await put(Question(http=path), worker, spec, max(1.0, question.every))
-                if not ok:
-                    why = f"trial of {path}: {why}"
-                    break
+            if ok and (elders := self._elders_of(worker)) is not None:
+                ok, more, bad = await tried(worker, spec, elders)
+                why = more or why
             if ok:
                 self._tell(ProbePassed(serial=worker.serial, why=why))
+                return
+            if bad and bad_since is None:
+                bad_since = begun
+            if bad and bad_since is not None and begun >= bad_since + max(AT_LEAST, spec.rollout.watch):
+                self._tell(ProbeMissed(serial=worker.serial, why=why, final=True))
                 return
             if why != said:
                 said = why
                 self._tell(ProbeMissed(serial=worker.serial, why=why))
             await asyncio.sleep(max(0.02, question.every - (time.monotonic() - begun)))
 
-    async def _alive(self, worker: Worker, spec: PoolSpec, trial: bool) -> None:
+    async def _alive(self, worker: Worker, spec: PoolSpec) -> None:
         question: AliveSpec = spec.alive
         missed = False
         await asyncio.sleep(question.every * random.random())  # spread many workers' probes over the interval

@@ -36,6 +36,7 @@ class _Said(NamedTuple):
     ok: bool
     why: str
     by: Owner
+    status: int | None = None
 
 
 async def ask(question: Question, address: str, pid: int, *, shared: bool, timeout: float) -> Answer:
@@ -65,9 +66,9 @@ async def ask(question: Question, address: str, pid: int, *, shared: bool, timeo
 def _verdict(said: _Said, pid: int) -> Answer:
     match said.by.word:
         case Word.OURS | Word.LISTENER:
-            return Answer(ok=said.ok, why=said.why)
+            return Answer(ok=said.ok, why=said.why, status=said.status)
         case Word.UNKNOWN:
-            return Answer(ok=said.ok, why=f"{said.why}, by whom cannot be told here")
+            return Answer(ok=said.ok, why=f"{said.why}, by whom cannot be told here", status=said.status)
         case Word.OTHER:
             who = "another process"
             if said.by.pid is not None:
@@ -122,7 +123,7 @@ async def _get(path: str, address: str, pid: int, *, hold: bool) -> _Said:
         if status is None or by is None:
             raise ConnectionError("its answer has no end of headers in 64 kB")
         await _drain(sock, status, received)
-        return _Said(200 <= status < 400, f"HTTP {status} in {took}", by)
+        return _Said(200 <= status < 400, f"HTTP {status} in {took}", by, status)
 
 
 async def _accepted(sock: socket.socket, pid: int) -> Owner:

@@ -15,6 +15,8 @@ class ProbePassed(Struct, frozen=True, kw_only=True):
 class ProbeMissed(Struct, frozen=True, kw_only=True):
     serial: int
     why: str
+    final: bool = False
+    """Of a worker that starts: it answers, and for so long so badly that it is not waited for any more."""
 
 
 class Dismissed(Struct, frozen=True, kw_only=True):

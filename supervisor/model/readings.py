@@ -31,3 +31,5 @@ class Answer(Struct, frozen=True, kw_only=True):
     ok: bool
     why: str
     """`HTTP 200 in 3 ms`, `connection refused`, `answered by pid 812, which is not this worker`."""
+    status: int | None = None
+    """Of an HTTP answer that this worker gave."""

@@ -68,8 +68,9 @@ class RolloutSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Workers that may be missing from service while replacing."""
     batch: int = 0
     """Slots replaced together, the next batch when all of one are; 0: as many as surge and unavailable allow."""
-    trial: tuple[str, ...] = ()
-    """Paths that a worker of a new generation must answer, as `ready.http`, before it gets any traffic."""
+    trial: tuple[str, ...] | None = None
+    """Paths that a worker of a new generation must answer, as `ready.http`, before it gets any traffic; None: where
+    `ready.http` is asked, it must not fail at `/` where the old workers do not."""
     canary: int = 0
     """Hold after so many replaced slots until `rollout resume`; 0: no hold."""
     pause: float = 0.0

@@ -65,6 +65,12 @@ def test_not_ready_in_time_is_a_failure_with_the_last_answer() -> None:
     assert [deed.signal for deed in outcome.deeds] == ["INT"]
 
 
+def test_a_new_version_that_answers_badly_for_long_is_not_waited_for() -> None:
+    outcome = step(at(Phase.STARTING), replace(MISSED, final=True), ASKED, 110.0)
+    assert (outcome.worker.phase, outcome.worker.failed) == (Phase.STOPPING, "connection refused")
+    assert [deed.signal for deed in outcome.deeds] == ["INT"]
+
+
 def test_a_dismissed_worker_behind_a_proxy_drains_before_it_is_signalled() -> None:
     draining = step(at(Phase.READY), DISMISSED, ASKED, 200.0)
     assert (draining.worker.phase, draining.deeds) == (Phase.DRAINING, ())

@@ -2,7 +2,8 @@
 
 `server.py [--fd N]`. END=graceful (default: finishes what is in flight and closes idle connections), lame-duck
 (also answers on idle connections for a while, with `Connection: close`), abrupt (dies of TERM at once).
-BREAK=exit | never-ready | errors500 | slow | unhealthy-after=SECONDS | ignore-term | grandchild | hostile | leak.
+BREAK=exit | never-ready | errors500 | some500 | slow | unhealthy-after=SECONDS | ignore-term | grandchild | hostile |
+leak.
 VERSION=WORD goes into the X-Worker header, as BOOT_MS delays the first listen.
 """
 
@@ -127,7 +128,7 @@ class Server:
     async def _page(self, method: str, path: str, asked: dict[str, str], sent: bytes) -> tuple[int, bytes]:
         if path == "/healthz":
             return (200, b"well\n") if healthy() else (503, b"not well\n")
-        if BREAK == "errors500":
+        if BREAK == "errors500" or (BREAK == "some500" and path != "/"):
             return 500, b"broken version\n"
         if BREAK == "slow":
             await asyncio.sleep(3.0)
