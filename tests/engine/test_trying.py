@@ -19,7 +19,7 @@ SPEC = PoolSpec(name="web", command=("web",), ready=ReadySpec(http="/healthz"), 
 
 @contextlib.asynccontextmanager
 async def worker(generation: int, answers: str) -> AsyncIterator[Worker]:
-    """One that answers in a way: a status, `closes`, `hangs`, or a status after so many seconds (`200 after 1.5`)."""
+    """One that answers with a status, at once or late (`200 after 1.5`), or `closes`, or `hangs`."""
 
     tasks: set[asyncio.Task[None]] = set()
 

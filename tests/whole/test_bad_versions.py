@@ -82,7 +82,7 @@ def test_a_version_whose_every_page_is_an_error_is_taken_back_before_a_client_se
 
 
 def test_on_a_shared_socket_a_version_whose_every_page_is_an_error_is_taken_back_soon() -> None:
-    """It accepts from its first moment; nobody can keep requests from it, but for so long as it is not told to go."""
+    """It accepts from its first moment, and nobody can keep requests from it."""
     stage = Stage("none", 1, shared="python", workers=3, watch="1s")
     with staged(stage) as made:
         before = {row["pid"] for row in made.workers()}

@@ -2,8 +2,8 @@
 
 `server.py [--fd N]`. END=graceful (default: finishes what is in flight and closes idle connections), lame-duck
 (also answers on idle connections for a while, with `Connection: close`), abrupt (dies of TERM at once).
-BREAK=exit | never-ready | errors500 | some500 | slow | unhealthy-after=SECONDS | ignore-term | grandchild | hostile |
-leak.
+BREAK=exit | never-ready | errors500 | some500 | slow | unhealthy-after=SECONDS | ignore-term | grandchild | hostile
+| leak.
 VERSION=WORD goes into the X-Worker header, as BOOT_MS delays the first listen.
 """
 
