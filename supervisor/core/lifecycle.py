@@ -70,7 +70,7 @@ def run(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome
 
 
 def serve(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
-    return Outcome(replace(enter(worker, Phase.READY, now), ready_at=now, why=None, misses=0))
+    return Outcome(replace(enter(worker, Phase.READY, now), ready_at=now, why=None, misses=0, met=False))
 
 
 def wonder(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:

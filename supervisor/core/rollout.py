@@ -195,8 +195,10 @@ def fell(picture: Picture, rollout: Rollout, worker: Worker) -> str | None:
     view = picture.views.get(worker.serial)
     if view is None or not view.fresh or worker.phase is not Phase.READY or picture.serves(worker):
         return None
-    if view.backend is not None and view.backend.rotation is Rotation.READY and view.backend.health is Health.DOWN:
-        reason = f" ({view.backend.health_reason})" if view.backend.health_reason else ""
+    backend = view.backend
+    # A server that the proxy knew before the worker came may be down from then, until its checks say otherwise.
+    if worker.met and backend and backend.rotation is Rotation.READY and backend.health is Health.DOWN:
+        reason = f" ({backend.health_reason})" if backend.health_reason else ""
         return f"its health is down at the proxy{reason}"
     limit = limit_of(picture, rollout)
     if worker.ready_at is not None and picture.now >= max(worker.ready_at, view.since) + limit:

@@ -18,7 +18,7 @@ from supervisor.model.deeds import Converge, Dismiss, DropSlot, Signal, Spawn
 from supervisor.model.events import Level
 from supervisor.model.facts import Dismissed, TimePassed
 from supervisor.model.operations import OperationPhase
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.workers import End, Worker
 
@@ -116,13 +116,18 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
         known = worker.baseline
         if backend is not None and worker.phase is Phase.READY:
             known = counted_before(known, backend, inherited.get(backend.address))
-        if serves == (worker.serving_since is not None) and known == worker.baseline:
+        met = worker.met or (worker.phase is Phase.READY and meets(backend))
+        if serves == (worker.serving_since is not None) and (known, met) == (worker.baseline, worker.met):
             continue
         since = (worker.serving_since or turn.now) if serves else None
-        desk.ledger.workers[worker.serial] = replace(worker, serving_since=since, baseline=known)
+        desk.ledger.workers[worker.serial] = replace(worker, serving_since=since, baseline=known, met=met)
         if serves and worker.serving_since is None and backend is not None:
             text = f"serves: {backend.name} is up and in rotation"
             desk.say("worker-serving", worker.slot_name, text, pool=name, pid=worker.pid)
+
+
+def meets(backend: Backend | None) -> bool:
+    return backend is not None and backend.rotation is Rotation.READY and backend.health is not Health.DOWN
 
 
 def counted_before(

@@ -55,6 +55,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     """Why its drain was given up and it was put back."""
     serving_since: float | None = None
     """Since when it serves without a break: ready, in rotation and up."""
+    met: bool = False
+    """Since it is ready its backend was seen in rotation and not down: being down is its own doing from then on."""
     baseline: tuple[int, int] | None = None
     """Requests and errors of its backend when it began to serve."""
     zeros: int = 0

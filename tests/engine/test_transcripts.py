@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from supervisor.model.backends import Backend
 from supervisor.model.operations import Operation, OperationPhase
+from supervisor.model.phases import Health
 from supervisor.model.requests import Restart, Scale, Start, Steer, Stop
 from supervisor.model.spec import PoolSpec, ReadySpec, RestartSpec, RolloutSpec, TrafficSpec
 from supervisor.model.workers import Worker
@@ -72,6 +74,17 @@ def rollout_without_surge(folder: Path) -> tuple[list[str], World]:
 @story
 def rollout_two_at_a_time(folder: Path) -> tuple[list[str], World]:
     return restart(folder, replace(SPEC, workers=4, rollout=RolloutSpec(surge=2, watch=0.3)))
+
+
+@story
+def rollout_onto_a_server_that_was_down_before(folder: Path) -> tuple[list[str], World]:
+    """A server of the proxy's own configuration, in rotation again since a reload, and not checked since."""
+    world = begun(folder)
+    address = "127.0.0.1:9004"
+    world.backends[address] = Backend(name="s4", address=address, health=Health.DOWN)
+    world.down_until[address] = world.now + 1.0
+    operation = world.ask(Restart(target="web"))
+    return with_outcome(world, operation, world.run(ended(world, operation)))
 
 
 @story

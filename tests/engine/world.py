@@ -47,6 +47,8 @@ class World:
         self.backends: dict[str, Backend] = {}
         self.flight: dict[str, int] = {}
         """Ticks for which an address still has a request in flight after it left rotation."""
+        self.down_until: dict[str, float] = {}
+        """By address, until when the proxy's checks have not found out that somebody is there."""
         self.reachable = True
         self.begun: dict[int, float] = {}
         self.ending: dict[int, float] = {}
@@ -112,7 +114,7 @@ class World:
             requests = (backend.requests_total or 0) + (5 if backend.rotation is Rotation.READY else 0)
             self.backends[address] = replace(
                 backend,
-                health=Health.DOWN if sick(self.behaves, worker, self.now) else Health.UP,
+                health=Health.DOWN if sick(self.behaves, worker, self.now) or unseen(self, address) else Health.UP,
                 in_flight=max(0, self.flight.get(address, 0)),
                 requests_total=requests,
                 errors_total=requests if errs else 0,
@@ -165,6 +167,10 @@ def sick(behaves: Behaviour, worker: Worker | None, now: float) -> bool:
     if worker is None or behaves(worker) != "sickens" or worker.ready_at is None:
         return False
     return now >= worker.ready_at + 2 * TICK
+
+
+def unseen(world: World, address: str) -> bool:
+    return world.now < world.down_until.get(address, 0.0)
 
 
 def letter(serves: bool, worker: Worker) -> str:
