@@ -51,7 +51,7 @@ def frame(snapshot: Row, paper: Paper) -> list[str]:
         lines += ["", *_listed(_WORKER, workers, paper)]
     else:
         lines.append("no pools")
-    if backends := list(_backends(snapshot)):
+    if backends := list(backend_rows(snapshot)):
         lines += ["", *_listed(_BACKEND, backends, paper)]
     return lines + _remarks(snapshot, paper)
 
@@ -128,7 +128,7 @@ def rolling(rollout: Row) -> str:
     return text + (f": {rollout['why']}" if rollout.get("why") else "")
 
 
-def _backends(snapshot: Row) -> Iterator[Row]:
+def backend_rows(snapshot: Row) -> Iterator[Row]:
     for proxy in snapshot.get("proxies") or ():
         old = None if proxy.get("reachable") else proxy.get("seen_seconds_ago")
         for upstream in proxy.get("upstreams") or ():

@@ -32,16 +32,16 @@ def status(args: Namespace) -> int:
 
 
 def rollout_status(args: Namespace) -> int:
-    pools = _pipe(args).get("/v1/snapshot").json().get("pools") or []
-    pool = next((one for one in pools if one.get("name") == args.target), None)
+    snapshot = _pipe(args).get("/v1/snapshot").json()
+    pool = next((one for one in snapshot.get("pools") or [] if one.get("name") == args.target), None)
     if pool is None:
         raise Refused(404, "unknown", f"no such pool: {args.target}")
     if args.json:
         out_json(json.dumps(pool.get("rollout")).encode())
     elif pool.get("rollout"):
-        from dashboard.frames import rolling
+        from dashboard.rollout_frame import rollout_frame
 
-        result(f"{args.target}: {rolling(pool['rollout'])}")
+        out(*rollout_frame(snapshot, pool, paper_for(sys.stdout)))
     else:
         last = f"; the last one: {pool['last_rollout']}" if pool.get("last_rollout") else ""
         result(f"{args.target}: no rollout is going on; generation {pool.get('generation')}{last}")

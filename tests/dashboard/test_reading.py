@@ -153,6 +153,31 @@ def test_the_status_of_a_rollout_is_one_sentence(api: FakeApi, run: Run) -> None
     assert run("rollout", "status", "wbe").code == 4
 
 
+def test_a_rollout_under_way_shows_new_beside_old_and_every_step(api: FakeApi, run: Run) -> None:
+    snapshot = plain(picture())
+    pool = next(one for one in snapshot["pools"] if one["name"] == "web")
+    new, old = pool["workers"][0], pool["workers"][1]
+    new["generation"], old["generation"], old["pid"] = 4, 3, 812
+    pool["workers"] = [new, old]
+    pool["rollout"] = {
+        "operation": "op-7",
+        "phase": "holding",
+        "from_generation": 3,
+        "to_generation": 4,
+        "replaced": 1,
+        "total": 2,
+        "why": "1 of 2 replaced",
+    }
+    snapshot["operations"] = [operation(steps=[["2026-11-25T12:00:01.000Z", "replacing web.0 by generation 4"]])]
+    api.on("GET /v1/snapshot", as_json(snapshot))
+    lines = run("rollout", "status", "web").out.splitlines()
+    assert lines[0] == "web: rollout op-7 holding: generation 3 to 4, 1 of 2 replaced: 1 of 2 replaced"
+    assert lines[2].split() == ["GEN", "WORKERS", "SERVING", "REQ/S", "ERR/S", "MS"]
+    assert lines[3].split()[:3] == ["new", "@4", "1"]
+    assert lines[4].split()[:3] == ["old", "@3", "1"]
+    assert lines[-1].endswith("replacing web.0 by generation 4")
+
+
 def test_batch_frames_are_as_many_as_asked_for(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/snapshot", as_json(plain(picture())))
     api.on("GET /v1/events", lines(event(1)), lines())
