@@ -39,6 +39,10 @@ class Balancer:
         self.process.send_signal(signal.SIGUSR2)
         until(lambda: self.pid() not in (0, before), "the reloaded HAProxy answers")
 
+    def save_state(self) -> None:
+        """What docs/haproxy.md tells operators to do before a reload."""
+        (self.root / "state").write_text(self.ask("show servers state"))
+
     def pid(self) -> int:
         lines = [line for line in self.ask("show info").splitlines() if line.startswith("Pid: ")]
         return int(lines[0].split()[1]) if lines else 0
@@ -81,14 +85,19 @@ CONFIG = """
 global
   stats socket {root}/admin.sock mode 600 level admin expose-fd listeners
   stats timeout 30s
+  server-state-file {root}/state
 defaults
   mode http
+  retries 3
+  option redispatch 1
+  load-server-state-from-file global
   timeout connect 5s
   timeout client 60s
   timeout server 60s
   timeout tunnel 1h
 frontend fe
   bind 127.0.0.1:{front}
+  option idle-close-on-response
   default_backend app
 backend app
   balance roundrobin

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.load.running import load
-from tests.whole.balancer import balancer
+from tests.whole.balancer import VERSIONS, balancer
 from tests.whole.cluster import Cluster, Json, cluster, port_block
 from tests.whole.rolling import Stage, configuration, load_plan, staged
 
@@ -101,6 +101,32 @@ def test_a_proxy_that_goes_away_in_a_rollout_holds_it_up_and_no_more(trouble: st
                 assert len(generations(made.pool())) >= 3, "nobody is stopped while nobody can be drained"
                 lb.start()
             made.until_pool(lambda p: generations(p) == [2, 2, 2] and p["rollout"] is None, "to its end", 30)
+
+
+def test_reloads_of_an_attached_proxy_and_a_killed_engine_in_a_rollout_lose_nothing() -> None:
+    """Its servers are listed, its state saved, as docs/haproxy.md says; old processes carry their streams on."""
+    first = port_block(30)
+    listed = "\n".join(f"  server s{n} 127.0.0.1:{first + n} check inter 300ms" for n in range(8))
+    stage = Stage(VERSIONS[-1], 1, workers=3)
+    with balancer(stage.proxy, listed) as lb, cluster(configuration(stage, first, str(lb.socket))) as made:
+        made.front = lb.front
+        with load(load_plan(made, stage, rate=150.0, streams=3, sockets=3, held=3.0)) as running:
+            made.until(lambda s: (s["pools"][0]["requests_per_second"] or 0) > 5, "traffic flows")
+            made.must("restart", "web", "--no-wait")
+            made.until_pool(lambda p: 2 in generations(p), "one is new")
+            lb.save_state()
+            lb.reload()
+            engine = made.snapshot()["engine"]["pid"]
+            os.kill(engine, signal.SIGKILL)
+            made.until(
+                lambda s: s["engine"]["pid"] != engine and s["proxies"][0]["reachable"], "the engine is back"
+            )
+            lb.save_state()
+            lb.reload()
+            made.until_pool(lambda p: generations(p) == [2, 2, 2] and p["rollout"] is None, "to its end", 60)
+            result = running.stop()
+        assert result.kinds["websocket"] > 3, "some were open across the reloads"
+        assert result.failed == 0, f"{result.summary()}\n{made.story()}"
 
 
 def test_a_stream_longer_than_the_drain_time_out_aborts_and_is_not_cut() -> None:
