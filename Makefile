@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Tests in so many processes: most of the time of the real ones is waiting, so that two cores carry three.
+SPREAD := --dist worksteal -n
 # Programs that the tests run beside ours; .ci/packages installs them where it may. Node is not needed.
 PROGRAMS := haproxy openssl tmux systemd-analyze chromium
 # What the benchmarks compare with, where the system has it; the others come from PyPI and npm.
@@ -35,12 +37,12 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not real'
+	$(BIN)/python -m pytest -m 'not real' $(SPREAD) 2
 
 test: $(INSTALLED)
 	.ci/packages $(PROGRAMS)
 	$(MAKE) check
-	$(BIN)/python -m pytest -m real
+	$(BIN)/python -m pytest -m real $(SPREAD) 3
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks --record
