@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from supervisor.core.rotation import differs, lingers, want
+from supervisor.core.rotation import differs, lingers, ours, want
 from supervisor.engine.ledger import Ledger, Memo, ProxyState
 from supervisor.model.backends import Member, Upstream, Want
 from supervisor.model.deeds import Converge
@@ -23,6 +23,10 @@ def converge_upstreams(ledger: Ledger, changes: list[Converge], now: float, pool
         for upstream in state.upstreams.values():
             behind = pools_of(ledger, proxy, upstream.name)
             others = other_members(ledger, proxy, upstream)
+            if not behind and not others:
+                if (left := left_behind(ledger, upstream)) is not None and not state.spec.embedded:
+                    wakes += tell(state, changes, left, upstream, "", now)
+                continue
             if not others and pools.isdisjoint(pool.name for pool in behind):
                 continue
             wanted = joint_want(ledger, upstream, behind, others)
@@ -55,6 +59,24 @@ def joint_want(
     if not wants and not members:
         return None
     return Want(upstream=upstream.name, members=members, remove=tuple(sorted(remove)))
+
+
+def left_behind(ledger: Ledger, upstream: Upstream) -> Want | None:
+    """An upstream without a pool, where we added servers for one that is given its requests elsewhere by now.
+
+    Nobody would take its workers out of rotation there before they stop. What others added is left as it is.
+    """
+    added = [backend for backend in upstream.backends if backend.added]
+    specs = (
+        [spec for pool in ledger.pools.values() for spec in (pool.spec, *pool.revisions.values())] if added else []
+    )
+    gone = {backend.address for backend in added if any(ours(backend.address, spec) for spec in specs)}
+    if not gone:
+        return None
+    kept = tuple(
+        Member(address=b.address, name=b.name, rotation=b.rotation) for b in added if b.address not in gone
+    )
+    return Want(upstream=upstream.name, members=kept, remove=tuple(sorted(gone)))
 
 
 def other_members(ledger: Ledger, proxy: str, upstream: Upstream) -> tuple[Member, ...]:

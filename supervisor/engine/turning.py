@@ -10,6 +10,7 @@ from supervisor.core.lifecycle import deadline
 from supervisor.core.ports import address_for
 from supervisor.core.reconcile import Plan, reconcile
 from supervisor.core.rollout import Advance, advance
+from supervisor.core.rotation import View
 from supervisor.engine.desk import Desk, rfc3339
 from supervisor.engine.intake import take, tell_slot
 from supervisor.engine.ledger import Ledger
@@ -116,7 +117,7 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
         known = worker.baseline
         if backend is not None and worker.phase is Phase.READY:
             known = counted_before(known, backend, inherited.get(backend.address))
-        met = worker.met or (worker.phase is Phase.READY and meets(backend))
+        met = worker.met or (worker.phase is Phase.READY and view is not None and meets(worker, view))
         if serves == (worker.serving_since is not None) and (known, met) == (worker.baseline, worker.met):
             continue
         since = (worker.serving_since or turn.now) if serves else None
@@ -126,8 +127,12 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
             desk.say("worker-serving", worker.slot_name, text, pool=name, pid=worker.pid)
 
 
-def meets(backend: Backend | None) -> bool:
-    return backend is not None and backend.rotation is Rotation.READY and backend.health is not Health.DOWN
+def meets(worker: Worker, view: View) -> bool:
+    """Whether its backend is in rotation and not down, by a reading that can be about this worker."""
+    backend = view.backend
+    if backend is None or view.read < worker.since:
+        return False
+    return backend.rotation is Rotation.READY and backend.health is not Health.DOWN
 
 
 def counted_before(

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from supervisor.engine.converging import RETRY_CONVERGE, RETRY_REMOVAL, waits_until
+from supervisor.engine.converging import RETRY_CONVERGE, RETRY_REMOVAL, converge_upstreams, waits_until
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import Memo
 from supervisor.model.backends import Backend, Member, Upstream, Want
+from supervisor.model.deeds import Converge
 from supervisor.model.phases import Phase, Rotation
 from supervisor.model.requests import Scale
+from supervisor.model.spec import TrafficSpec
 from tests.engine.test_transcripts import begun
 from tests.engine.world import World
 
@@ -112,3 +114,22 @@ def test_while_the_upstream_is_being_changed_nothing_counts(tmp_path: Path) -> N
     world.ledger.proxies["lb"].converging.add("web")
     for second in range(5):
         assert look(world, world.now + second) == []
+
+
+def test_servers_added_for_a_pool_that_gets_its_requests_elsewhere_are_taken_out(tmp_path: Path) -> None:
+    """Else its workers would stop under what still arrives there; servers that others added are left alone."""
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    foreign = Backend(name="x", address="127.0.0.1:80", added=True)
+    ours = tuple(replace(backend, added=True) for backend in world.backends.values())
+    state.upstreams["web"] = replace(state.upstreams["web"], backends=(*ours, foreign))
+    state.upstreams["other"], state.read["other"] = Upstream(name="other"), world.now
+    pool = world.ledger.pools["web"]
+    spec = replace(pool.spec, traffic=TrafficSpec(proxy="lb", upstream="other"))
+    world.ledger.pools["web"] = replace(pool, spec=spec, revisions={1: spec})
+    changes: list[Converge] = []
+    converge_upstreams(world.ledger, changes, world.now + 1, {"web"})
+    wants = {change.want.upstream: change.want for change in changes}
+    assert {member.address for member in wants["other"].members} == world.backends.keys()
+    assert wants["web"].remove == tuple(sorted(world.backends))
+    assert [member.address for member in wants["web"].members] == [foreign.address]
