@@ -34,7 +34,7 @@ _BACKEND: Sequence[Figure[BackendRow]] = (
     ("backend_in_flight", "Requests being served.", lambda b: b.in_flight),
     ("backend_queued", "Requests waiting for this backend.", lambda b: b.queued),
     ("backend_requests_total", "Requests so far, as the proxy counts them.", lambda b: b.requests_total),
-    ("backend_requests_per_second", "Rate between the last two readings.", lambda b: b.requests_per_second),
+    ("backend_requests_per_second", "Rate over the last seconds.", lambda b: b.requests_per_second),
     ("backend_errors_per_second", "Rate of failures and 5xx answers.", lambda b: b.errors_per_second),
     ("backend_response_seconds", "Average response time.", lambda b: _thousandth(b.response_ms)),
 )

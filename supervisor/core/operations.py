@@ -105,7 +105,9 @@ def settled(picture: Picture, done: str, only: int | None = None, before: float 
     by_slot = picture.by_slot()
     filled = [by_slot[n] for n in wanted if n in by_slot]
     serving = sum(any(picture.stands(w) for w in workers) for workers in filled)
-    extra = len(picture.workers) - len(filled) if only is None else 0
+    # In a slot that was given up the worker before may go on: only its successors died.
+    may_be = len(filled) + sum(n in by_slot for n in given_up)
+    extra = len(picture.workers) - may_be if only is None else 0
     if serving == len(wanted) and extra <= 0:
         return Judgement(done, done=True)
     leaving = f", {extra} leaving" if extra > 0 else ""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from supervisor.core.crowding import crowded
+from supervisor.engine.intake import plural
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import room
 from supervisor.host.signals import handles
@@ -13,8 +15,6 @@ from supervisor.model.workers import Worker
 
 KEEP_ALIVE = 5.0
 """Seconds that a server keeps an idle connection by default (Node, gunicorn's 2, uvicorn's 5)."""
-BUSY = 80.0
-"""Percent of a core above which a worker counts as bound by it."""
 NEARLY = 0.9
 
 
@@ -108,13 +108,13 @@ def nofile(pid: int) -> int | None:
 
 def of_cores(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
     samples = [ledger.samples.get(worker.serial) for worker in ledger.workers_of(pool.name)]
-    busy = sum(1 for sample in samples if sample and sample.cpu_percent and sample.cpu_percent > BUSY)
     cpus = ledger.host.cpus if ledger.host else None
-    if cpus is not None and busy > cpus:
+    busy = crowded((sample.cpu_percent for sample in samples if sample), cpus) if cpus else None
+    if busy:
         yield Finding(
             check="more-than-cores",
             subject=pool.name,
-            text=f"{busy} workers are each bound by a core, and there are {cpus}",
+            text=f"{busy} workers are bound by the processor, and there are {plural(cpus or 0, 'core')}",
             hint="fewer workers would answer as many requests, each sooner",
         )
 

@@ -1,6 +1,5 @@
 """From a worker in the ledger, or an embedded proxy, to the complete description of a program to start."""
 
-import signal
 from collections.abc import Mapping
 
 from supervisor.core.sharing import socket_name
@@ -66,7 +65,3 @@ def proxy_pool(proxy: ProxySpec, argv: tuple[str, ...], cwd: str) -> PoolSpec:
         stop=StopSpec(signal="USR1", timeout=5.0),
         restart=RestartSpec(give_up=NEVER, backoff=0.1, backoff_max=2.0, reset_after=10.0),
     )
-
-
-def known_signal(name: str) -> bool:
-    return hasattr(signal, f"SIG{name}")

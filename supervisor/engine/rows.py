@@ -1,5 +1,6 @@
 """The ledger as a snapshot: every row of `status --json`, with None where nothing is known."""
 
+from supervisor.core.crowding import crowded
 from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.intake import plural
@@ -266,10 +267,8 @@ def pool_why(ledger: Ledger, pool: Pool) -> str | None:
 def warnings(ledger: Ledger, pool: Pool, rows: list[WorkerRow]) -> tuple[str, ...]:
     """More workers that keep a core busy than there are cores."""
     cpus = ledger.host.cpus if ledger.host else None
-    busy = sum((row.cpu_percent or 0.0) > 50.0 for row in rows)
-    if cpus is not None and busy > cpus:
-        return (f"{busy} CPU-bound workers on {cpus} cores",)
-    return ()
+    busy = crowded((row.cpu_percent for row in rows), cpus) if cpus else None
+    return (f"{busy} CPU-bound workers on {plural(cpus or 0, 'core')}",) if busy else ()
 
 
 def rollout_row(ledger: Ledger, pool: Pool) -> RolloutRow | None:

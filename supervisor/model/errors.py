@@ -10,8 +10,7 @@ ClusterError
 ├── ProxyError             a proxy's fault
 │   ├── ProxyUnreachable   gone, silent or busy; the next poll tries again
 │   └── ProxyRefused       it answered, and said no
-└── HostError
-    └── CannotSpawn        the machine would not start a program
+└── HostError              the keeper is gone
 
 Expected trouble inside the engine is a fact and not an exception; these are for refused requests and for
 adapters, whose errors the engine turns into facts.
@@ -92,8 +91,4 @@ class ProxyRefused(ProxyError):
 
 
 class HostError(ClusterError):
-    pass
-
-
-class CannotSpawn(HostError):
     pass

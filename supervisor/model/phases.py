@@ -1,4 +1,4 @@
-"""The words for where a worker or a slot is in its life, and for a backend's rotation and health."""
+"""The words for where a worker is in its life, and for a backend's rotation and health."""
 
 from enum import StrEnum
 
@@ -11,17 +11,6 @@ class Phase(StrEnum):
     DRAINING = "draining"
     STOPPING = "stopping"
     GONE = "gone"
-
-
-class SlotPhase(StrEnum):
-    """What a slot without a live worker is doing."""
-
-    OPEN = "open"
-    """May be filled at once, or is filled."""
-    BACKING_OFF = "backing-off"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    """Kept down because an operator asked for it, or a policy says that its end was the end."""
 
 
 class Rotation(StrEnum):

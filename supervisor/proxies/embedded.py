@@ -36,15 +36,6 @@ def find_binary() -> str:
     )
 
 
-async def find_version(binary: str) -> str:
-    """`2.8.25`. Raises ProxyRefused when it is not an HAProxy."""
-    _, output = await _run([binary, "-v"])
-    found = re.search(r"version (\d+\.\d+[\w.]*)", output)
-    if found is None:
-        raise ProxyRefused(f"{binary} -v does not look like HAProxy: {clean(output, 200)}")
-    return found[1]
-
-
 def argv(binary: str, runtime_dir: str) -> tuple[str, ...]:
     """The command of a supervised HAProxy: a master in the foreground, which starts and reloads its worker."""
     master = f"{master_socket(runtime_dir)},mode,600"
