@@ -1,6 +1,7 @@
 """The verbs that change something: what each asks of the API, and the way from the request to its outcome."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 from typing import Any, NamedTuple
@@ -83,6 +84,11 @@ def rotation(target: str, wanted: str) -> Change:
 
 
 def reload(args: Namespace) -> int:
+    where = place(args.config, args.socket)
+    if where.config:
+        read = Pipe(where.socket).get("/v1/snapshot").json()["engine"]["config"]
+        if read and os.path.realpath(where.config) != os.path.realpath(read):
+            tell(f"the cluster reads {read}, not {where.config}")
     return ask(args, Change("POST", "/v1/reload", {}))
 
 

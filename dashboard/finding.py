@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from supervisor.model.places import config_candidates, socket_path, state_dir
 
+_LONGEST_SOCKET = 107
+
 
 class NoConfig(Exception):
     """No configuration where one is needed; says where it was looked for."""
@@ -47,10 +49,17 @@ def place(config: str | None, socket: str | None) -> Place:
     """Where the cluster lives that the flags mean. Raises NoConfig."""
     if socket:
         state = os.path.dirname(os.path.abspath(socket))
-        return Place(None, os.path.basename(state), state, os.path.abspath(socket))
+        return _fits(Place(None, os.path.basename(state), state, os.path.abspath(socket)))
     path = config_file(config)
     name, state = _cluster(path)
-    return Place(path, name, state, socket_path(state))
+    return _fits(Place(path, name, state, socket_path(state)))
+
+
+def _fits(where: Place) -> Place:
+    """Raises NoConfig where no socket can have that path (unix(7))."""
+    if len(os.fsencode(where.socket)) > _LONGEST_SOCKET:
+        raise NoConfig(f"{where.socket}: a socket's path may have {_LONGEST_SOCKET} bytes; choose a shorter one", 2)
+    return where
 
 
 def _cluster(path: str) -> tuple[str, str]:

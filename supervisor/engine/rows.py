@@ -151,7 +151,7 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
     traffic = pool.spec.traffic
     state = ledger.proxies.get(traffic.proxy) if traffic else None
     if traffic is not None and state is not None and not state.reachable:
-        return f"{traffic.proxy} cannot be reached: {state.why}"
+        return f"{traffic.proxy} cannot be reached"
     if traffic is None or worker.serving_since is not None:
         wait = ledger.waits.get(worker.slot_name)
         return f"to be replaced; waiting for {wait}" if wait else None

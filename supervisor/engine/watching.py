@@ -30,6 +30,8 @@ Asked = tuple[int, ReadySpec | AliveSpec]
 
 QUICK = 0.05
 """Seconds between two looks at an upstream while something there is waited for."""
+GRACE = 0.25
+"""Seconds more than an adapter gives itself: it knows why there is no answer, and we do not."""
 ROTATE_EVERY = 2.0
 
 
@@ -42,7 +44,7 @@ async def watch_proxy(
         begun = time.monotonic()
         answers = False
         try:
-            async with asyncio.timeout(state.spec.timeout):
+            async with asyncio.timeout(state.spec.timeout + GRACE):
                 observation = await proxy.observe()
             tell(
                 ProxySeen(proxy=name, observation=observation, capabilities=proxy.capabilities, settle=proxy.settle)
@@ -88,7 +90,7 @@ async def pause_until(
         for upstream in upstreams:
             asked = time.monotonic()
             try:
-                async with asyncio.timeout(state.spec.timeout):
+                async with asyncio.timeout(state.spec.timeout + GRACE):
                     seen = await proxy.look(upstream)
             except (ProxyError, TimeoutError):
                 await asyncio.sleep(QUICK)

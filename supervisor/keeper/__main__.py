@@ -41,7 +41,7 @@ def main() -> int:
         become_reaper()
         keep_descriptors()
         soft_nofile = raise_nofile()
-        keeper = Keeper(asked.directory, asked.argv, register, log, soft_nofile, teller(asked.ready_fd))
+        keeper = Keeper(asked.directory, lock, asked.argv, register, log, soft_nofile, teller(asked.ready_fd))
     except OSError as error:
         print(f"clusterctl keeper: {asked.directory}: {error}; nothing was started", file=sys.stderr)
         return 2
@@ -51,7 +51,7 @@ def main() -> int:
     try:
         return keeper.run()
     finally:
-        write_pid(lock, None)
+        write_pid(keeper.lock, None)
 
 
 def understand(arguments: list[str]) -> Asked:

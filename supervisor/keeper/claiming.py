@@ -36,6 +36,21 @@ def claim(directory: str) -> int:
     return lock
 
 
+def renew(directory: str, lock: int) -> int:
+    """The lock on what is at that path now, the directory made again if need be. Raises Refused as `claim` does.
+
+    A lock on a file that was removed keeps nobody out.
+    """
+    try:
+        if os.path.samestat(os.stat(os.path.join(directory, "lock")), os.fstat(lock)):
+            return lock
+    except OSError:
+        pass
+    new = claim(directory)
+    os.close(lock)
+    return new
+
+
 def _lock(directory: str, lock: int) -> None:
     for _ in range(LOCK_TRIES):
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from supervisor.keeper import identity, limits, straggling
 from supervisor.keeper.attending import Engine
+from supervisor.keeper.claiming import Refused, renew
 from supervisor.keeper.holding import Holder, signal_name
 from supervisor.keeper.loop import Loop
 from supervisor.keeper.notify import NotifySocket, announce, watchdog
@@ -24,6 +25,7 @@ class Keeper:
     def __init__(
         self,
         directory: str,
+        lock: int,
         argv: list[str],
         register: Register,
         log: Callable[[str], None],
@@ -31,6 +33,7 @@ class Keeper:
         ready: Callable[[], None],
     ) -> None:
         self._directory = directory
+        self.lock = lock
         self._register = register
         self._log = log
         self._ready = ready
@@ -40,6 +43,8 @@ class Keeper:
         self._ending: str | None = None
         """`kill` or `keep` once the end was asked for."""
         self._ever_up = False
+        self._displaced = False
+        """Another keeper has the directory: nothing in it is ours any more."""
         self._last_life = False
         """The engine died while taking everything down; it gets one more try."""
         self._compact_later = False
@@ -111,18 +116,37 @@ class Keeper:
             self._engine.kill()
         if self._patience and time.monotonic() - self._engine.heard < self._patience:
             announce(self._manager, "WATCHDOG=1")
-        self._renew_sockets()
+        if self._ending is None and self._renew_directory():
+            self._renew_sockets()
+
+    def _renew_directory(self) -> bool:
+        """The state directory, if somebody removed it, is made again and locked; False if that is not possible."""
+        try:
+            lock = renew(self._directory, self.lock)
+        except Refused as refused:
+            self._log(f"the state directory was removed: {refused}")
+            if refused.exit_code == 5:
+                # The other cannot know of our workers and has begun its own: ours would be nobody's for ever.
+                self._displaced = True
+                self._engine.kill()
+                self._end("kill")
+            return False
+        if lock != self.lock:
+            self.lock = lock
+            self._register.dirty = True
+            self._compact_if_needed()
+            self._log(f"{self._directory} was removed; it is there again, without what the engine had written")
+        return True
 
     def _renew_sockets(self) -> None:
         """Sockets that somebody removed, a cleaner of /tmp perhaps, are made again; nobody could reach us else."""
         api, notify = (os.path.join(self._directory, name) for name in ("clusterctl.sock", "notify.sock"))
-        if self._ending:
-            return
         try:
             if not os.path.exists(notify):
+                again = NotifySocket(notify, self._notified)
                 self._loop.forget(self._notify.fileno())
                 self._notify.close()
-                self._notify = NotifySocket(notify, self._notified)
+                self._notify = again
                 self._loop.watch(self._notify.fileno(), self._notify.read)
                 self._log(f"{notify} was removed; it is there again")
             if not os.path.exists(api):
@@ -348,7 +372,7 @@ class Keeper:
 
     def _tidy(self) -> None:
         keep = self._ending == "keep"
-        for name in ("clusterctl.sock", "notify.sock"):
+        for name in () if self._displaced else ("clusterctl.sock", "notify.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._directory, name))
         self._listeners.close(unlink=not keep)
@@ -356,7 +380,8 @@ class Keeper:
             self._register.compact()
         else:
             self._holder.last_hunt()
-            self._register.forget_all()
+            if not self._displaced:
+                self._register.forget_all()
         announce(self._manager, "STOPPING=1")
 
 

@@ -127,10 +127,10 @@ class HAProxy:
     async def _ask(self, line: str) -> str:
         try:
             return await ask(self._path, line, self.spec.timeout)
-        except ProxyUnreachable as gone:
+        except ProxyUnreachable:
             pid = self._info.pid if self._info else 0
             if _stopped(pid):
-                raise ProxyUnreachable(f"process {pid} is stopped (SIGSTOP); {gone}") from None
+                raise ProxyUnreachable(f"process {pid} is stopped (SIGSTOP)") from None
             raise
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -153,6 +154,28 @@ def test_removed_socket_files_are_made_again() -> None:
         made.until(lambda s: s["pools"][0]["workers"][0]["pid"] == pid, "it answers again, with the same worker")
         assert (made.state / "notify.sock").exists()
         made.must("restart", "jobs.0")
+
+
+def test_a_removed_state_directory_is_made_again() -> None:
+    """The workers stay, the cluster can be asked again and taken down, and deaths are noticed as before."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
+        pid = made.workers("jobs")[0]["pid"]
+        shutil.rmtree(made.state)
+        made.until(lambda s: s["pools"][0]["workers"][0]["pid"] == pid, "it answers again, with the same worker")
+        os.kill(pid, signal.SIGKILL)
+        made.until(lambda s: s["pools"][0]["workers"][0]["pid"] not in (None, pid), "it still hears of deaths")
+        assert made.verb("up").code == 5
+
+
+def test_the_keeper_of_a_removed_state_directory_ends_when_another_has_taken_its_place() -> None:
+    """The other knows nothing of the first one's workers: they go, and are not nobody's for ever."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
+        first, pid = made.snapshot()["engine"], made.workers("jobs")[0]["pid"]
+        shutil.rmtree(made.state)
+        made.up()
+        until(lambda: not any(map(alive, (first["keeper_pid"], first["pid"], pid))), "the first one is gone")
+        made.until_pool(lambda p: p["ready"] == 1, "another serves", name="jobs")
+        assert made.workers("jobs")[0]["pid"] != pid
 
 
 def test_a_thousand_clients_that_never_read() -> None:

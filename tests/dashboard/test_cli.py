@@ -96,6 +96,17 @@ def test_a_named_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[
     assert "no such file: /no/such.toml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["status", "up", "down", "top"])
+def test_a_path_that_no_socket_can_have_is_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    config = tmp_path / "deep.toml"
+    config.write_text(f'[cluster]\nname = "x"\nstate_dir = "{"d" * 100}"\n')
+    assert main([verb, "-c", str(config)]) == 2
+    assert "107" in capsys.readouterr().err
+    assert main(["status", "--socket", f"/tmp/{'s' * 103}"]) == 2
+
+
 def test_the_quick_verbs_import_nothing_heavy(api: FakeApi) -> None:
     api.on("GET /v1/snapshot", as_json(plain(picture())))
     for words in (["status", "--json"], ["status"]):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -82,7 +83,7 @@ def test_a_frozen_proxy_is_said_and_does_not_hold_up_supervision(attached: tuple
     lb.signal(signal.SIGSTOP)
     try:
         seen = made.until(lambda s: not s["proxies"][0]["reachable"], "it is said to be unreachable", 10)
-        assert seen["proxies"][0]["why"]
+        assert re.fullmatch(r"process [0-9]+ is stopped \(SIGSTOP\)", seen["proxies"][0]["why"])
         assert seen["proxies"][0]["seen_seconds_ago"] > 0
         made.must("status")
         os.kill(before[0]["pid"], signal.SIGKILL)

@@ -155,6 +155,15 @@ def test_a_bad_file_changes_nothing(running: Cluster) -> None:
     running.must("reload")
 
 
+def test_a_reload_with_another_file_than_the_cluster_s_says_so(running: Cluster) -> None:
+    other = running.root / "other.toml"
+    other.write_text(running.config.read_text().replace("workers = 2", "workers = 3"))
+    assert "reads" not in running.verb("reload").err
+    running.config, read = other, running.config
+    assert f"the cluster reads {read}, not {other}" in running.verb("reload").err
+    assert running.pool()["desired"] == 2
+
+
 def test_reload_scales_adds_and_removes_pools(running: Cluster) -> None:
     before = pids(running.pool())
     text = running.config.read_text()
