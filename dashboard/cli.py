@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except NoConfig as error:
         fail(str(error))
-        return error.exit_code
+        # Without a configuration no cluster can be found; these look for none that runs.
+        return 2 if words[0] in ("check", "up", "unit") else error.exit_code
     except Refused as error:
         for line in error.detail.split("\n"):  # a configuration's problems are a line each
             fail(line)

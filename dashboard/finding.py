@@ -69,8 +69,10 @@ def _cluster(path: str) -> tuple[str, str]:
     try:
         with open(path, "rb") as file:
             cluster = tomllib.load(file).get("cluster")
-    except (OSError, ValueError) as error:
-        raise NoConfig(f"{path}: {error}", 2) from error
+    except OSError as error:
+        raise NoConfig(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}", 2) from error
+    except ValueError as error:
+        raise NoConfig(f"{path}: not TOML: {error}", 2) from error
     found = cluster if isinstance(cluster, dict) else {}
     name, state = found.get("name"), found.get("state_dir")
     if isinstance(state, str) and state:

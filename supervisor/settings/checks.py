@@ -33,6 +33,8 @@ def _pool(pool: PoolSpec, wrong: set[str], problems: Problems) -> None:
     _placeholders(pool, path, wrong, problems)
     if pool.ports and pool.listen:
         problems.report(f"{path}.listen", "found ports and listen, expected one of them")
+    if pool.ports and "PORT" in pool.env:
+        problems.report(f"{path}.env", "sets PORT, which is each worker's own port from ports", "leave it out")
     addressed = pool.ports or pool.listen or {f"{path}.ports", f"{path}.listen"} & wrong
     for asked, question in (("ready", pool.ready), ("alive", pool.alive)):
         for key in ("http", "tcp"):

@@ -75,10 +75,11 @@ def test_without_any_configuration_it_says_where_it_looked(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CLUSTERCTL_CONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert main(["status"]) == 3
-    shown = capsys.readouterr().err
-    assert "./clusterctl.toml" in shown
-    assert "clusterctl demo" in shown
+    for verb, code in (("status", 3), ("down", 3), ("check", 2), ("up", 2), ("unit", 2)):
+        assert main([verb]) == code
+        shown = capsys.readouterr().err
+        assert "./clusterctl.toml" in shown
+        assert "clusterctl demo" in shown
 
 
 @pytest.mark.parametrize("text", ["[cluster\n", "", "cluster = 3\n", "\xff"])
