@@ -13,6 +13,8 @@ from dashboard.pipe import Pipe
 from dashboard.printing import out_json, result, tell
 from dashboard.verbs import Usage
 
+_MOST_WORKERS = 10_000
+
 
 class Change(NamedTuple):
     """One request to the API."""
@@ -25,8 +27,10 @@ class Change(NamedTuple):
 def scale(args: Namespace) -> int:
     pool, _, number = args.target.partition("=")
     digits = number.lstrip("+-")
-    if not pool or not digits.isdecimal() or len(number) - len(digits) > 1 or len(digits) > 9:
+    if not pool or not digits.isdecimal() or len(number) - len(digits) > 1:
         raise Usage(f"scale: {args.target!r} is not POOL=N, POOL=+N or POOL=-N (`clusterctl scale web=4`)")
+    if len(digits) > 9 or int(digits) > _MOST_WORKERS:
+        raise Usage(f"scale: {number} is out of bounds: a pool has 0 to {_MOST_WORKERS} workers")
     body = {"change": int(number)} if number[0] in "+-" else {"desired": int(number)}
     return ask(args, Change("PATCH", f"/v1/pools/{quoted(pool)}", body))
 

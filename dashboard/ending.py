@@ -26,7 +26,10 @@ def down(args: Namespace) -> int:
             return plan(pipe, change, args.json)
         return _ended(where, pipe, change, args)
     except NobodyThere:
-        result(f"cluster {where.name} is already down (nobody listens on {where.socket})")
+        sentence = f"cluster {where.name} is already down (nobody listens on {where.socket})"
+        if args.json:
+            return outcome({"id": None, "verb": "down", "phase": "done", "progress": sentence}, True)
+        result(sentence)
         return 0
     except NoAnswer as error:
         # An engine that cannot run must not make its cluster immortal.
@@ -101,7 +104,7 @@ def _gone(pipe: Pipe, operation: Row, timeout: float | None, ended: int | None) 
         while True:
             progress.show(operation)
             if _over(ended, 0.1):
-                return {**operation, "phase": "done"}
+                return {**operation, "phase": "done", "progress": "the cluster is down"}
             if deadline is not None and time.monotonic() >= deadline:
                 return {**operation, "phase": "running"}
             try:
@@ -109,7 +112,7 @@ def _gone(pipe: Pipe, operation: Row, timeout: float | None, ended: int | None) 
                 operation = Pipe(pipe.socket, 2.0).send("GET", path).json()
             except NobodyThere:
                 if ended is None:
-                    return {**operation, "phase": "done"}
+                    return {**operation, "phase": "done", "progress": "the cluster is down"}
             except (NoAnswer, Refused):
                 # The engine has ended and the keeper is about to.
                 continue

@@ -97,7 +97,7 @@ def said(operation: Row) -> str:
         case "done":
             return f"{verb}: {progress or 'done'}"
         case "running":
-            return f"still going: {_name(operation)}: {progress}"
+            return f"still going: {_name(operation)}: {progress or 'asked for'}"
         case phase:
             told = "; ".join(text for text in (why, progress if progress != why else "") if text)
             return f"{verb}: {phase}" + (f": {told}" if told else "")

@@ -20,6 +20,8 @@ def converge_upstreams(ledger: Ledger, changes: list[Converge], now: float, pool
     """Add what proxies are to be told of the upstreams that these pools touch; returns when to look again."""
     wakes: list[float] = []
     for proxy, state in ledger.proxies.items():
+        if ledger.stopping and state.spec.embedded and not ledger.others_live():
+            continue  # it is ending too
         for upstream in state.upstreams.values():
             behind = pools_of(ledger, proxy, upstream.name)
             others = other_members(ledger, proxy, upstream)

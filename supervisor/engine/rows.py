@@ -147,7 +147,7 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
         wait = ledger.waits.get(worker.slot_name)
         return f"{worker.condemned}; waiting for {wait}" if wait else worker.condemned
     if worker.misses:
-        return f"{worker.misses} liveness misses: {worker.why}"
+        return f"{worker.misses} liveness {'miss' if worker.misses == 1 else 'misses'}: {worker.why}"
     traffic = pool.spec.traffic
     state = ledger.proxies.get(traffic.proxy) if traffic else None
     if traffic is not None and state is not None and not state.reachable:

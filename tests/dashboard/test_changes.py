@@ -78,6 +78,12 @@ def test_time_running_out_is_exit_6_and_says_how_to_go_on(api: FakeApi, run: Run
     assert "clusterctl operations op-7" in ran.err
 
 
+@pytest.mark.parametrize("number", ["10001", "+99999999999", "-10001"])
+def test_a_number_out_of_bounds_is_refused_in_plain_words(api: FakeApi, run: Run, number: str) -> None:
+    ran = run("scale", f"web={number}")
+    assert (ran.code, "a pool has 0 to 10000 workers" in ran.err, api.asked) == (2, True, [])
+
+
 def test_no_wait_returns_at_once_with_the_operation(api: FakeApi, run: Run) -> None:
     api.on("PATCH /v1/pools/web", as_json(operation(), 202))
     ran = run("scale", "web=4", "--no-wait")

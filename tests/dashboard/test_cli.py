@@ -1,5 +1,6 @@
 """The command line itself: help, unknown verbs, where a cluster is looked for, and what it may import."""
 
+import json
 import os
 import signal
 import subprocess
@@ -51,6 +52,8 @@ def test_no_cluster_is_exit_3_and_says_where_it_looked(tmp_path: Path, capsys: p
 def test_down_of_nothing_is_already_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["down", "--socket", f"{tmp_path}/clusterctl.sock"]) == 0
     assert "already down" in capsys.readouterr().out
+    assert main(["down", "--json", "--socket", f"{tmp_path}/clusterctl.sock"]) == 0
+    assert json.loads(capsys.readouterr().out)["phase"] == "done"
 
 
 def test_flags_may_stand_before_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

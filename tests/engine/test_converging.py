@@ -133,3 +133,19 @@ def test_servers_added_for_a_pool_that_gets_its_requests_elsewhere_are_taken_out
     assert {member.address for member in wants["other"].members} == world.backends.keys()
     assert wants["web"].remove == tuple(sorted(world.backends))
     assert [member.address for member in wants["web"].members] == [foreign.address]
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_proxy_of_our_own_that_ends_with_the_cluster_is_told_nothing_any_more(
+    tmp_path: Path, embedded: bool
+) -> None:
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    if embedded:
+        state.spec = replace(state.spec, socket=None, bind="127.0.0.1:8080")
+    world.ledger.stopping = True
+    for serial in list(world.ledger.workers):
+        del world.ledger.workers[serial]
+    changes: list[Converge] = []
+    converge_upstreams(world.ledger, changes, world.now, {"web"})
+    assert [change.want.remove != () for change in changes] == ([] if embedded else [True])
