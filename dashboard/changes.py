@@ -1,13 +1,12 @@
 """The verbs that change something: what each asks of the API, and the way from the request to its outcome."""
 
 import json
-import os
 import sys
 from argparse import Namespace
 from typing import Any, NamedTuple
 
 from dashboard.answers import Refused, quoted
-from dashboard.finding import place
+from dashboard.finding import place, tell_other_file
 from dashboard.following import follow
 from dashboard.pipe import Pipe
 from dashboard.printing import out_json, result, tell
@@ -90,9 +89,7 @@ def rotation(target: str, wanted: str) -> Change:
 def reload(args: Namespace) -> int:
     where = place(args.config, args.socket)
     if where.config:
-        read = Pipe(where.socket).get("/v1/snapshot").json()["engine"]["config"]
-        if read and os.path.realpath(where.config) != os.path.realpath(read):
-            tell(f"the cluster reads {read}, not {where.config}")
+        tell_other_file(where, Pipe(where.socket).get("/v1/snapshot").json())
     return ask(args, Change("POST", "/v1/reload", {}))
 
 

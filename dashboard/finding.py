@@ -1,8 +1,9 @@
 """Which cluster is meant: its configuration file, its state directory, its socket."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from dashboard.printing import tell
 from supervisor.model.places import config_candidates, socket_path, state_dir
 
 _LONGEST_SOCKET = 107
@@ -80,3 +81,10 @@ def _cluster(path: str) -> tuple[str, str]:
     if not isinstance(name, str) or not name:
         raise NoConfig(f"{path}: cluster.name is missing (see `clusterctl check {path}`)", 2)
     return name, state_dir(name, os.environ, os.geteuid() == 0)
+
+
+def tell_other_file(where: Place, snapshot: dict[str, Any]) -> None:
+    """Says it where the cluster that runs there was made from another file than the one that is meant."""
+    read = snapshot.get("engine", {}).get("config")
+    if where.config and read and os.path.realpath(where.config) != os.path.realpath(read):
+        tell(f"the cluster reads {read}, not {where.config}")

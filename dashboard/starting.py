@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from dashboard.answers import NoAnswer, NobodyThere
 from dashboard.checking import checked
-from dashboard.finding import Place, place
+from dashboard.finding import Place, place, tell_other_file
 from dashboard.pipe import Pipe
 from dashboard.printing import fail, result, tell
 from supervisor.model.text import clean
@@ -42,7 +42,7 @@ def up(args: Namespace) -> int:
 def running(where: Place) -> bool:
     """Whether somebody listens there; an engine that is away for a moment counts."""
     try:
-        Pipe(where.socket, 5.0).get("/v1/snapshot")
+        tell_other_file(where, Pipe(where.socket, 5.0).get("/v1/snapshot").json())
     except NobodyThere:
         return False
     except NoAnswer:

@@ -155,12 +155,13 @@ def test_a_bad_file_changes_nothing(running: Cluster) -> None:
     running.must("reload")
 
 
-def test_a_reload_with_another_file_than_the_cluster_s_says_so(running: Cluster) -> None:
+def test_another_file_than_the_cluster_s_is_said(running: Cluster) -> None:
     other = running.root / "other.toml"
     other.write_text(running.config.read_text().replace("workers = 2", "workers = 3"))
     assert "reads" not in running.verb("reload").err
     running.config, read = other, running.config
-    assert f"the cluster reads {read}, not {other}" in running.verb("reload").err
+    for verb in (("reload",), ("up", "--detach"), ("up",)):
+        assert f"the cluster reads {read}, not {other}" in running.verb(*verb).err
     assert running.pool()["desired"] == 2
 
 
