@@ -1,6 +1,7 @@
 """What the API asks of the engine: pictures, events, changes and logs. Runs in the engine's own event loop."""
 
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
@@ -27,6 +28,7 @@ WATCHED = 3.0
 """Seconds since somebody asked for a picture in which the next ones are made beforehand."""
 SECRET = ("SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DSN", "AUTH")
 """Parts of a variable's name that make its value nobody's business."""
+PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
 
 
 class EngineDoor:
@@ -177,9 +179,9 @@ class EngineDoor:
         return {
             "id": id,
             "workers": [msgspec.to_builtins(row) for row in rows],
-            "command": list(spec.command),
+            "command": [without_passwords(word) for word in spec.command],
             "cwd": spec.cwd,
-            "env": {key: "…" if secret(key) else value for key, value in spec.env.items()},
+            "env": {key: shown(key, value) for key, value in spec.env.items()},
             "limits": msgspec.to_builtins(spec.limits),
             "stop": {"signal": spec.stop.signal, "timeout": spec.stop.timeout},
             "ready": {**msgspec.to_builtins(spec.ready), "timeout": spec.ready.timeout},
@@ -195,5 +197,11 @@ class EngineDoor:
         return (f"{name} | {line}" if prefixed else line async for name, line in found)
 
 
-def secret(key: str) -> bool:
-    return any(part in key.upper() for part in SECRET)
+def shown(key: str, value: str) -> str:
+    """A variable as those see it who may look at the cluster."""
+    return "…" if any(part in key.upper() for part in SECRET) else without_passwords(value)
+
+
+def without_passwords(text: str) -> str:
+    """`postgres://shop:…@db/shop`: a password in a URL (RFC 3986, 3.2.1) has no name that would tell it."""
+    return PASSWORD.sub(r"\1…", text)
