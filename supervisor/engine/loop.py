@@ -46,6 +46,8 @@ INBOX = 20_000
 PASSING = (Measured, ProbeMissed, ProxySeen, UpstreamSeen, ProxyLost)
 HASTE = 30.0
 """Seconds in which a ready worker's health is looked at quickly; one that is not up by then is in no hurry."""
+BOTH_FAMILIES = socket.has_dualstack_ipv6()
+"""One socket can ask about IPv4 and IPv6: a stranger may listen on `::1` alone."""
 LONGEST_SLEEP = 5.0
 """Seconds after which every pool is looked at anyway: a net under every lost wake-up."""
 EARLY = 0.2
@@ -341,10 +343,13 @@ class Callback:
 
 def port_is_free(port: int) -> bool:
     """Whether nobody listens on a port of this machine, as far as binding it can tell."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family, host = (socket.AF_INET6, "::") if BOTH_FAMILIES else (socket.AF_INET, "")
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if BOTH_FAMILIES:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
-            probe.bind(("", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
