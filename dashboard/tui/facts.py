@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from dashboard.mirror import LONGEST, BackendView, Series, WorkerView
-from dashboard.tui.ink import Line, Span, fit
+from dashboard.tui.ink import Line, Span, fit, head
 from dashboard.tui.say import UNKNOWN, clock, count, duration, number, size
 from dashboard.tui.states import HEALTH, LEVELS, ROTATION, phase
 from dashboard.tui.widgets.graph import area, nice_top
@@ -162,8 +162,12 @@ def event_line(event: Event) -> Line:
     return tuple(spans)
 
 
+NAMED = 13
+"""Cells for the name of a fact: the longest, and a gap."""
+
+
 def fact(name: str, value: str, token: str = "text") -> Line:
-    return (f"{name:<11}", "dim"), (value, token)
+    return (f"{name:<{NAMED}}", "dim"), (value, token)
 
 
 def section(title: str, lines: Sequence[Line]) -> list[Line]:
@@ -200,14 +204,13 @@ def folded(line: Line, width: int, indent: int) -> list[Line]:
     for text, token in line:
         text = clean(text)
         while text:
-            part, cells = fit(text, room)
+            part = head(text, room)
             if len(part) < len(text) and (space := part.rfind(" ")) > 0:
                 part = part[: space + 1]
-                cells = cell_len(part)
             if not part and not row:
                 return [*lines, line]  # not even one cell
             row.append((part, token))
-            room -= cells
+            room -= cell_len(part)
             text = text[len(part) :]
             if text:
                 lines.append(tuple(row))

@@ -9,10 +9,15 @@ from dashboard.mirror import Mirror, total_rate
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, clock, duration, number, plural, size
 from dashboard.tui.states import OUTCOMES, Look, phase
+from dashboard.tui.verdict import Trouble
 from dashboard.tui.widgets.graph import bar, nice_top, spark
 from supervisor.model.snapshot import OperationRow, ProxyRow, Snapshot
 
 _URGENCY = ("failed", "backing-off", "starting", "draining", "stopping", "open", "stopped", "gone")
+
+
+REASON = 24
+"""Cells from which a reason says something."""
 
 
 class Mood(Struct, frozen=True, kw_only=True):
@@ -28,12 +33,16 @@ class Mood(Struct, frozen=True, kw_only=True):
     recording: str = ""
 
 
-def heading(mirror: Mirror, mood: Mood, width: int) -> list[Line]:
-    """Three lines, whatever there is to say."""
+def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None) -> list[Line]:
+    """Three lines, whatever there is to say; the first is the verdict, with the worst and its reason."""
     snapshot = mirror.snapshot
     if snapshot is None:
         return [_banner(mirror, mood) or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
-    first = _spread(_identity(snapshot, width, mood.past), _right(snapshot, mood), width)
+    left, right = _identity(snapshot, width, mood.past), _right(snapshot, mood)
+    room = width - _cells(left) - _cells(right[:-1]) - 4
+    if worst is not None and room >= REASON:
+        left += [("   ", "text"), *worst.line(room)]
+    first = _spread(left, right, width)
     second = _host(snapshot, width)
     return [first, second, _banner(mirror, mood) or _work(snapshot) or _traffic(mirror, snapshot, width)]
 

@@ -99,6 +99,18 @@ def fit(text: str, room: int, ascii_only: bool = False) -> tuple[str, int]:
     return (text, cells) if cells <= room else (set_cell_size(text, room), room)
 
 
+def head(text: str, room: int) -> str:
+    """What of a harmless text goes into `room` cells; a wide character that would be halved is left out."""
+    if text.isascii() or cell_len(text) <= room:
+        return text[:room] if text.isascii() else text
+    used = 0
+    for at, character in enumerate(text):
+        used += cell_len(character)
+        if used > room:
+            return text[:at]
+    return text
+
+
 def cell(text: str, width: int, right: bool = False, ascii_only: bool = False) -> str:
     """One cell of a table: harmless, exactly `width` wide, and marked … where something is left out."""
     if not (text.isascii() and text.isprintable()):

@@ -41,6 +41,7 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("end,G", "move(100000)", "Bottom", "last row", MOVE, shown="End G"),
     Key("tab,shift+tab", "pane", "Backends", "between workers and backends", MOVE, rank=12),
     Key("b", "partner", "Pair", "from a worker to its backend, and back", MOVE, rank=13),
+    Key("exclamation_mark", "worst", "Worst", "to the row that most needs a look; then the next", MOVE, shown="!"),
     Key("space", "mark", "Mark", "mark a row; a change then goes for all marked", MOVE, rank=30),
     Key("asterisk", "mark_all", "Mark all", "mark all rows shown, or none", MOVE, shown="*"),
     Key("U", "unmark", "Unmark", "take all marks away", MOVE),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
-from dashboard.tui.facts import beside, fact, folded, graph_lines, history, section
+from dashboard.tui.facts import NAMED, beside, fact, folded, graph_lines, history, section
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, number, plural, size
 from dashboard.tui.states import phase
@@ -64,7 +64,7 @@ def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView], width
     for path, upstream in upstreams(mirror, pool):
         well = sum(serves(backend) for backend in upstream.backends)
         said = f"{path}: {well} of {plural(len(upstream.backends), 'backend')} serve, {upstream.balance or UNKNOWN}"
-        lines += folded(fact("upstream", said), width, 11)
+        lines += folded(fact("upstream", said), width, NAMED)
     return lines
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboard.mirror import Mirror, WorkerView
-from dashboard.tui.facts import beside, fact, folded, history, section, worker_graphs, worker_head
+from dashboard.tui.facts import NAMED, beside, fact, folded, history, section, worker_graphs, worker_head
 from dashboard.tui.ink import Line
 from dashboard.tui.say import UNKNOWN, ago, clock, count, duration, number, plural, size
 from dashboard.tui.states import LEVELS
@@ -25,8 +25,11 @@ def worker_page(mirror: Mirror, view: WorkerView, width: int, detail: Detail, lo
     each = (width - 3) // 2 if wide else width
     facts = [*worker_facts(view), (), *started_by(detail, each)]
     graphs = worker_graphs(view, each, 5 if wide else 3)
+    if view.worker.pid is None:
+        # Nobody runs there: why is the first question.
+        lines += deaths(view, detail)
     lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
-    lines += [(), *deaths(view, detail)]
+    lines += [(), *deaths(view, detail)] if view.worker.pid is not None else [()]
     shown = log[-LOG_SHOWN:] or [(("  no line yet", "dim"),)]
     lines += section("log (l: all of it, followed and searched)", shown)
     subjects = (view.worker.id, *([view.worker.backend] if view.worker.backend else ()))
@@ -61,10 +64,13 @@ def started_by(detail: Detail, width: int) -> list[Line]:
         return [fact("command", "asking the engine …", "dim")]
     command = detail.get("command")
     said = shlex.join(map(str, command)) if isinstance(command, list) else UNKNOWN
-    lines = [*folded(fact("command", said), width, 11), *folded(fact("directory", _text(detail, "cwd")), width, 11)]
+    lines = [
+        *folded(fact("command", said), width, NAMED),
+        *folded(fact("directory", _text(detail, "cwd")), width, NAMED),
+    ]
     env = _table(detail, "env")
     for at, (name, value) in enumerate(sorted(env.items())):
-        lines += folded(fact("" if at else "environment", f"{name}={value}"), width, 13)
+        lines += folded(fact("" if at else "environment", f"{name}={value}"), width, NAMED)
     limits = _table(detail, "limits")
     memory = limits.get("memory")
     limited = [f"memory {size(memory)}"] if isinstance(memory, int) else []
@@ -77,7 +83,7 @@ def started_by(detail: Detail, width: int) -> list[Line]:
     after = f", KILL after {duration(timeout)}" if isinstance(timeout, int | float) else ""
     lines.append(fact("stop", f"{stop.get('signal', 'TERM')}{after}"))
     for path in dict.fromkeys(map(str, _table(detail, "logs").values())):
-        lines += folded(fact("log file", path), width, 11)
+        lines += folded(fact("log file", path), width, NAMED)
     return lines
 
 

@@ -10,6 +10,7 @@ from dashboard.mirror import BackendView, WorkerView
 from dashboard.tui import filters
 from dashboard.tui.keys import Where
 from dashboard.tui.screens.choose import ChooseScreen
+from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.live_table import LiveTable
 
@@ -30,8 +31,7 @@ class Finding(Screen[None]):
     """The table that had the focus before the box."""
     _recalled: int = 0
     """Which of the filters kept stands in the box."""
-    _ahead: str | None = None
-    """Typed between asking for the box and its getting the focus."""
+    box: Box
 
     @property
     def where(self) -> Where:
@@ -55,34 +55,16 @@ class Finding(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While the filter is typed, keys are letters, from the first one on."""
-        return action == "back" or not (self._ahead is not None or isinstance(self.focused, Input))
+        return action == "back" or not self.box.typing
 
     def on_key(self, event: events.Key) -> None:
-        """A letter that was meant for the box and found it not there yet; the box keeps its own to itself."""
-        if event.key in ("up", "down") and isinstance(self.focused, Input):
-            return self._recall(-1 if event.key == "up" else 1)
-        if not event.is_printable or not event.character:
-            return
-        if self._ahead is not None:
-            self._ahead += event.character
-        elif isinstance(self.focused, Input):
-            self.focused.insert_text_at_cursor(event.character)
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, Input):
-            ahead, self._ahead = self._ahead, None
-            if ahead:
-                event.widget.insert_text_at_cursor(ahead)
+        if self.box.typing and event.key in ("up", "down"):
+            self._recall(-1 if event.key == "up" else 1)
 
     def action_filter(self) -> None:
-        if not self.query("#filter"):
-            self._ahead = ""
-            self._recalled = len(self.top.keeping.kept.filters)
-            box = Input(self.filter, placeholder="text  !text  state:failed  cpu>80", id="filter", compact=True)
-            box.cursor_blink = False
-            self._filtered = self.where
-            self.mount(box, before=self.foot)
-            box.focus()
+        self._recalled = len(self.top.keeping.kept.filters)
+        self._filtered = self.where
+        self.box.open(self.filter)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.set_filter(event.value)
@@ -91,11 +73,11 @@ class Finding(Screen[None]):
         """Filters of before, as a shell gives its lines."""
         before = self.top.keeping.kept.filters
         self._recalled = max(0, min(self._recalled + step, len(before)))
-        if isinstance(self.focused, Input):
-            self.focused.value = before[self._recalled] if self._recalled < len(before) else ""
-            self.focused.cursor_position = len(self.focused.value)
+        self.box.value = before[self._recalled] if self._recalled < len(before) else ""
+        self.box.cursor_position = len(self.box.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def take_filter(self, text: str) -> None:
+        self.set_filter(text)
         self.top.keeping.remember_filter(self.filter)
         self._close_filter()
 
@@ -109,12 +91,12 @@ class Finding(Screen[None]):
         self.moved()
 
     def _close_filter(self) -> None:
-        self.query("#filter").remove()
+        self.box.display = False
         self.focus_table(self._filtered)
 
     def action_back(self) -> None:
         """One step back: the box, then the filter, then the marks, then the other pane."""
-        if self.query("#filter"):
+        if self.box.typing:
             self.set_filter("")
             self._close_filter()
         elif self.filter:

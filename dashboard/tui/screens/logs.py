@@ -3,18 +3,17 @@
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Input
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.tui.keys import Key
 from dashboard.tui.paging import copy, page_out
 from dashboard.tui.say import plural
 from dashboard.tui.screens.page import bindings
+from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.log_view import LogView
@@ -59,6 +58,7 @@ class LogScreen(Screen[None]):
         self.heading = Lines(top.ink, id="title")
         self.view = LogView(top.ink)
         self.foot = KeyLine(top.ink, id="foot")
+        self.box = Box("search")
         self.state = "reading"
         self._pending: list[str] = []
         self._reading: asyncio.Task[None] | None = None
@@ -67,9 +67,11 @@ class LogScreen(Screen[None]):
         with Vertical(classes="log"):
             yield self.heading
             yield self.view
+            yield self.box
             yield self.foot
 
     def on_mount(self) -> None:
+        self.box.taken = self.seek
         self.view.focus()
         self.foot.set_keys([key for key in sorted(LOG_KEYS, key=lambda key: key.rank) if key.rank != 99])
         self._reading = asyncio.create_task(self._read())
@@ -110,9 +112,8 @@ class LogScreen(Screen[None]):
         )
 
     def action_back(self) -> None:
-        if self.query(Input):
-            self.query_one(Input).remove()
-            self.view.focus()
+        if self.box.typing:
+            self._close_box()
         elif self.view.sought:
             self.view.seek("")
             self.tell()
@@ -121,26 +122,21 @@ class LogScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a word is typed, keys are letters."""
-        return action == "back" or not self.query(Input)
-
-    def on_key(self, event: events.Key) -> None:
-        if self.query(Input) and event.is_printable and event.character:
-            self.query_one(Input).insert_text_at_cursor(event.character)
+        return action == "back" or not self.box.typing
 
     def action_search(self) -> None:
-        if not self.query(Input):
-            box = Input(placeholder="search", id="filter", compact=True)
-            box.cursor_blink = False
-            self.mount(box, before=self.foot)
-            box.focus()
+        self.box.open()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        found = self.view.seek(event.value)
-        event.input.remove()
-        self.view.focus()
-        if event.value and not found:
-            self.top.say(f"no line here holds {event.value!r}", "warning")
-        elif event.value:
+    def _close_box(self) -> None:
+        self.box.display = False
+        self.set_focus(self.view)
+
+    def seek(self, text: str) -> None:
+        found = self.view.seek(text)
+        self._close_box()
+        if text and not found:
+            self.top.say(f"no line here holds {text!r}", "warning")
+        elif text:
             self.view.next_match(-1)
         self.tell()
 

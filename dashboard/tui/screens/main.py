@@ -13,6 +13,7 @@ from dashboard.tui.facts import backend_pane, event_line, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
+from dashboard.tui.say import UNKNOWN
 from dashboard.tui.screens.finding import Finding
 from dashboard.tui.screens.logs import LogScreen
 from dashboard.tui.screens.opening import Opening
@@ -21,6 +22,8 @@ from dashboard.tui.screens.page import bindings
 from dashboard.tui.screens.settling import Settling
 from dashboard.tui.states import phase
 from dashboard.tui.tail import Tail
+from dashboard.tui.verdict import Trouble, troubles
+from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.live_table import LiveTable
@@ -31,10 +34,6 @@ from supervisor.model.text import clean
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
-
-
-TROUBLE = ("backing-off", "failed")
-"""Phases that an operator should hear of, the worst last."""
 
 
 class MainScreen(Finding, Operating, Opening, Settling):
@@ -55,7 +54,9 @@ class MainScreen(Finding, Operating, Opening, Settling):
         self.details = Lines(ink, id="details")
         self.events = Lines(ink, id="events")
         self.selected = Lines(ink, id="selected")
+        self.box = Box("text  !text  state:failed  cpu>80")
         self.foot = KeyLine(ink, id="foot")
+        self.troubles: list[Trouble] = []
         self.tail = Tail(top.source, self.show_details)
 
     def compose(self) -> ComposeResult:
@@ -67,12 +68,14 @@ class MainScreen(Finding, Operating, Opening, Settling):
             yield Pane(self.details, title="Details", id="details-pane")
         yield self.selected
         yield Pane(self.events, title="Events", id="events-pane")
+        yield self.box
         yield self.foot
 
     def on_mount(self) -> None:
         self.worker_table.on_cursor = self.moved
         self.backend_table.on_cursor = self.moved
         self.worker_table.on_open = self.backend_table.on_open = self.action_details
+        self.box.taken = self.take_filter
         self.settle(self.top.asked_sort)
         if self.top.asked_filter:
             self.set_filter(self.top.asked_filter)
@@ -114,7 +117,9 @@ class MainScreen(Finding, Operating, Opening, Settling):
         if not self.is_mounted:
             return
         mood = self.top.mood
-        self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width))
+        self.troubles = troubles(mirror)
+        worst = self.troubles[0] if self.troubles else None
+        self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width, worst))
         stale = silent_for(mirror, mood) is not None
         for table in (self.worker_table, self.backend_table):
             table.dimmed = stale
@@ -178,31 +183,22 @@ class MainScreen(Finding, Operating, Opening, Settling):
             self.details.set_lines(((("nothing is chosen", "dim"),),))
 
     def _selected_line(self) -> Line:
-        """In a small window, in place of the details: why the chosen row is as it is."""
+        """In a small window, in place of the details: the worst, or why the chosen row is as it is."""
+        chosen = self.table.cursor
+        sick = {trouble.key for trouble in self.troubles}
+        if self.troubles and chosen not in sick:
+            return (" ", "text"), *self.troubles[0].line(self.selected.size.width - 1)
         if self.where == "backends" and (backend := self.backend_table.current) is not None:
             said = backend.proxy.why or backend.backend.health_reason or ""
             return (f" {backend.key} ", "strong"), (f"{backend.backend.address}  {said}", "dim")
         if (view := self.worker_table.current) is None:
             return ()
         look = phase(view.worker.phase)
-        facts = f"  pid {view.worker.pid or '–'}  @{view.worker.generation}  {view.worker.address or ''}  "
-        lines: Line = (
-            (f" {view.worker.id} ", "strong"),
-            (look.text(), look.token),
-            (facts, "dim"),
-            (why(view), look.token),
+        said = (
+            why(view) or f"pid {view.worker.pid or UNKNOWN}  @{view.worker.generation}  {view.worker.address or ''}"
         )
-        return (*lines, *self._worst()) if not why(view) else lines
-
-    def _worst(self) -> Line:
-        """In a small window: the row that most needs to be looked at, where it is not the chosen one."""
-        sick = [view for view in self.worker_table.rows.values() if view.worker.phase in TROUBLE]
-        if not sick:
-            return ()
-        view = max(sick, key=lambda view: TROUBLE.index(view.worker.phase))
-        return (
-            (f" {phase(view.worker.phase).glyph} {view.worker.id}: {why(view)}", phase(view.worker.phase).token),
-        )
+        token = look.token if why(view) else "dim"
+        return (f" {view.worker.id} ", "strong"), (look.text(), look.token), (f"  {said}", token)
 
     def applicable(self, every: bool = False) -> list[Key]:
         """Those that apply to what is chosen."""
@@ -290,7 +286,8 @@ class MainScreen(Finding, Operating, Opening, Settling):
 
     def focus_table(self, where: Where) -> None:
         self.set_class(where == "backends", "-backends")
-        (self.backend_table if where == "backends" else self.worker_table).focus()
+        # At once: the next key must not reach the other table.
+        self.set_focus(self.backend_table if where == "backends" else self.worker_table)
         self.call_after_refresh(self.moved)
 
     def action_partner(self) -> None:
@@ -310,6 +307,18 @@ class MainScreen(Finding, Operating, Opening, Settling):
                 "no worker of ours fills this backend" if partner is None else "its worker is not shown"
             )
         self.focus_table("workers")
+
+    def action_worst(self) -> None:
+        """To the row that most needs a look; again: to the next."""
+        rows = [trouble for trouble in self.troubles if trouble.key]
+        at = next((n for n, one in enumerate(rows) if one.key == self.table.cursor), -1) + 1
+        if not rows:
+            return self.top.say("nothing here needs a look")
+        there = rows[at % len(rows)]
+        table = self.backend_table if there.where == "backends" else self.worker_table
+        if not table.select(there.key):
+            return self.top.say(f"{there.said}: not shown by the filter")
+        self.focus_table("backends" if there.where == "backends" else "workers")
 
     def action_copy(self) -> None:
         view = self.table.current

@@ -5,7 +5,7 @@ from collections import deque
 from itertools import islice
 from typing import NamedTuple
 
-from dashboard.tui.ink import Ink, Line, fit
+from dashboard.tui.ink import Ink, Line, head
 from dashboard.tui.widgets.lines import Painted
 from supervisor.model.text import clean
 
@@ -172,9 +172,8 @@ def broken(line: str, width: int) -> list[str]:
     parts: list[str] = []
     room = width
     while line:
-        part, _ = fit(line, room)
-        if not part:
-            return [*parts, line]  # not even one character fits
+        # At least one, though it be cut: else this would never end.
+        part = head(line, room) or line[0]
         parts.append("  " + part if parts else part)
         line = line[len(part) :]
         room = max(1, width - 2)

@@ -153,8 +153,7 @@ class Simulated:
 
     async def worker(self, id: str) -> dict[str, Any]:
         """As the engine answers, with an environment whose secrets it has taken out."""
-        slot = next((name for name in self.serials if name == id), None)
-        if slot is None:
+        if all(id != worker.id for pool in self.picture().pools for worker in pool.workers):
             raise Refused(404, "unknown", f"no such worker: {id!r}")
         ends = [
             {"time": self.stamp(), "code": 1, "signal": None, "why": why, "last_lines": ["boom", "\x1b[31mbad"]}

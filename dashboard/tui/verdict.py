@@ -1,0 +1,82 @@
+"""What is not well, the worst first: what it is, why, and which keys help; pure."""
+
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from dashboard.mirror import Mirror
+from dashboard.tui.ink import Line, cell
+from dashboard.tui.say import duration
+from dashboard.tui.states import HEALTH, phase
+from dashboard.tui.worker_columns import why
+from supervisor.model.phases import Health, Rotation
+
+MOST = 50
+"""Troubles that are told apart; with more, one hardly looks at each."""
+
+
+class Trouble(NamedTuple):
+    rank: int
+    """The lowest is the worst."""
+    key: str
+    """The row's key; empty where no row stands for it."""
+    where: str
+    """The table of the row: workers or backends."""
+    said: str
+    """`✖ web.2 failed: exit code 1`."""
+    token: str
+    help: str
+    """Keys that help: `S start`."""
+
+    def line(self, room: int) -> Line:
+        """In at most `room` cells: the key that goes there, what and why, and the keys that help if they fit."""
+        lead: Line = (("! ", "key"),) if self.key else ()
+        said = cell(self.said, min(cell_len(self.said), room - len(lead) * 2))
+        left = room - len(lead) * 2 - cell_len(said)
+        hint: Line = ((f"   {self.help}", "dim"),) if self.help and left >= len(self.help) + 3 else ()
+        return (*lead, (said, self.token), *hint)
+
+
+_WORKERS = {"failed": (1, "l log  S start"), "backing-off": (3, "l log  ⏎ its deaths")}
+
+
+def troubles(mirror: Mirror) -> list[Trouble]:
+    """All of a picture, the worst first, in the order of the rows where they are alike."""
+    snapshot = mirror.snapshot
+    if snapshot is None:
+        return []
+    found: list[Trouble] = []
+    for proxy in snapshot.proxies:
+        if not proxy.reachable:
+            said = (
+                f"✖ {proxy.name}: {proxy.why or 'unreachable'}; last reading {duration(proxy.seen_seconds_ago)} old"
+            )
+            found.append(Trouble(0, "", "", said, "down", ""))
+    for pool in snapshot.pools:
+        if pool.rollout is not None and pool.rollout.phase != "running":
+            rollout = pool.rollout
+            said = f"▲ {pool.name}: rollout {rollout.phase}" + (f": {rollout.why}" if rollout.why else "")
+            found.append(Trouble(2, "", "", said, "warn", "V page  Z go on  A abort"))
+    for key, view in mirror.workers.items():
+        ranked = _WORKERS.get(view.worker.phase)
+        if ranked is not None:
+            look, reason = phase(view.worker.phase), why(view)
+            said = f"{look.glyph} {view.worker.id} {look.word}" + (f": {reason}" if reason else "")
+            found.append(Trouble(ranked[0], key, "workers", said, look.token, ranked[1]))
+    found += _backends(mirror)
+    return sorted(found[:MOST], key=lambda trouble: trouble.rank)
+
+
+def _backends(mirror: Mirror) -> list[Trouble]:
+    """Those that are down though nothing of ours explains it: a worker that serves, or none of ours."""
+    found = []
+    for key, view in mirror.backends.items():
+        backend = view.backend
+        explained = view.worker is not None and view.worker.phase != "ready"
+        if backend.health is Health.DOWN and backend.rotation is Rotation.READY and not explained:
+            look = HEALTH[backend.health]
+            said = f"{look.glyph} {key} down: {backend.health_reason or 'its check fails'}"
+            found.append(
+                Trouble(2 if view.worker else 4, key, "backends", said, "down" if view.worker else "warn", "")
+            )
+    return found

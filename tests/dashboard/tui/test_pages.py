@@ -1,0 +1,171 @@
+"""An operator looks closer: the pages of a worker, a backend, a pool and a rollout, and acts from them."""
+
+import pytest
+
+from dashboard.tui.screens.main import MainScreen
+from supervisor.model.phases import Rotation
+from tests.dashboard.tui.driving import screen
+from tests.dashboard.tui.simulated import HOSTILE, Simulated
+
+TALL = (120, 90)
+
+
+async def test_a_workers_page_has_its_command_environment_limits_and_questions() -> None:
+    async with screen(size=TALL) as s:
+        await s.press("enter")
+        await s.see("node server.js --name 'the shop'", "NODE_ENV=production", "API_TOKEN=…", "memory 512M")
+        await s.see(
+            "open files 4096", "GET /healthz, every 0.2 s, within 30s", "a TCP connection", "TERM, KILL after 10s"
+        )
+        await s.see("/srv/shop/state/logs/web.0.log", "web.0 says line 11", "1, itself and its children")
+
+
+async def test_a_workers_page_tells_every_death_that_the_engine_remembers_with_its_last_lines() -> None:
+    source = Simulated()
+    source.restarts["web.0"] = 3
+    async with screen(source, TALL) as s:
+        await s.press("enter")
+        await s.see("3 deaths that count towards giving up", "killed by SEGV", "out of memory", "boom", "␛[31mbad")
+
+
+async def test_a_backends_page_has_every_counter_and_how_its_health_and_rotation_went() -> None:
+    async with screen(size=TALL) as s:
+        s.source.rotation["lb/web/web.0"] = Rotation.DRAIN
+        await s.step(5)
+        s.source.phases["web.0"] = "starting"
+        await s.step(7)
+        await s.press("b", "enter")
+        await s.see("stot", "1234", "balance roundrobin", "as this screen has seen them")
+        seen = [line for line in s.lines() if "ready" in line or "drain" in line]
+        order = [next(n for n, line in enumerate(seen) if words in line)
+                 for words in ("✖ down     ◐ drain", "● up       ◐ drain", "● up       ● ready")]  # fmt: skip
+        assert order == sorted(order)
+        assert "7s" in next(line for line in seen if "● up       ◐ drain" in line)
+
+
+async def test_a_pools_page_has_slots_totals_and_spec() -> None:
+    source = Simulated(web=5)
+    source.phases["web.3"] = "backing-off"
+    async with screen(source, TALL) as s:
+        await s.press("v")
+        await s.see(
+            "pool web", "4 of 5 workers serve", "● ● ● ▲ ●", "1 back-off", "node server.js", "4 of generation 1"
+        )
+        await s.see("lb/web: 4 of 6 backends serve")
+        await s.press("plus")
+        await s.see("clusterctl scale web=6")
+        await s.press("y")
+        await s.until(lambda: s.changes() == [("PATCH", "/v1/pools/web", {"desired": 6})])
+
+
+async def test_a_rollouts_page_puts_the_canary_beside_the_old_and_shows_what_is_worse() -> None:
+    source = Simulated(web=4)
+    source.roll("new", "old", "old", "old", phase="holding")
+    source.errors["web.0"] = 12.5
+    async with screen(source, TALL) as s:
+        for _ in range(3):
+            await s.step()
+        await s.press("V")
+        await s.see("rollout of web", "1 → 2", "1 of 4 replaced", "holding", "waits for", "you: it is holding")
+        await s.see("■ □ □ □", "■ 1 new", "□ 3 old", "new @2", "old @1")
+        errors = next(line for line in s.lines() if "errors/s" in line)
+        assert errors.split()[2:4] == ["12.5", "0"]
+
+
+async def test_an_operator_stops_a_rollout_half_way_from_its_page() -> None:
+    source = Simulated(web=4)
+    async with screen(source) as s:
+        await s.press("R", "y")
+        await s.until(lambda: len(s.changes()) == 1)
+        source.roll("new", "replacing", "old", "old", waiting_for="web.1: its new worker to be up at the proxy")
+        await s.step()
+        await s.see("waits for", "web.1: its new worker to be up at the proxy", "■ ◐ □ □")
+        await s.press("p")
+        await s.until(lambda: s.changes()[-1] == ("PATCH", "/v1/pools/web/rollouts", {"action": "pause"}))
+        await s.press("a")
+        await s.until(lambda: s.changes()[-1][2] == {"action": "abort"})
+
+
+async def test_a_rollouts_page_tells_how_it_ended() -> None:
+    source = Simulated()
+    async with screen(source) as s:
+        await s.press("R", "y")
+        await s.until(lambda: len(s.changes()) == 1)
+        source.end("op-1", "aborted", "web.0 did not get ready in 60 s")
+        await s.step()
+        await s.see("why: web.0 did not get ready in 60 s", "no rollout of web is under way")
+
+
+async def test_a_worker_is_drained_from_its_page() -> None:
+    async with screen() as s:
+        await s.press("down", "enter", "d")
+        await s.see("Drain lb/web/web.1?")
+        await s.press("y")
+        await s.until(lambda: s.changes() == [("PATCH", "/v1/backends/lb/web/web.1", {"rotation": "drain"})])
+
+
+async def test_pages_of_a_read_only_screen_change_nothing() -> None:
+    async with screen(read_only=True) as s:
+        for page, keys in (("enter", "drxmuS"), ("v", "+-sRXS"), ("V", "pra")):
+            await s.press(page)
+            for key in keys:
+                await s.press(key)
+            assert "Restart" not in s.lines()[-1]
+            await s.press("escape")
+            assert isinstance(s.app.screen, MainScreen)
+        assert s.source.asked == []
+
+
+async def test_the_same_as_the_api_gives_it_can_be_read_and_copied() -> None:
+    async with screen(size=TALL) as s:
+        await s.press("i")
+        await s.see('"NODE_ENV": "production"')
+        await s.press("c")
+        assert '"command"' in s.app.clipboard
+        await s.press("escape", "b", "i")
+        await s.see('"requests_total": 1234')
+
+
+async def test_the_menu_of_actions_has_one_letter_for_each_that_applies() -> None:
+    async with screen(Simulated(capabilities=("add",))) as s:
+        await s.press("a")
+        await s.see("r     Restart", "v     Pool")
+        assert "d     Drain" not in s.text()
+        await s.press("v")
+        await s.see("pool web")
+
+
+async def test_show_opens_the_page_of_whatever_has_the_name() -> None:
+    async with screen() as s:
+        for name, words in (
+            ("jobs", "pool jobs"),
+            ("web.2", "worker web.2"),
+            ("lb/web/legacy", "backend lb/web/legacy"),
+        ):
+            await s.press("colon", *f"show {name}", "enter")
+            await s.see(words)
+            await s.press("escape")
+        await s.press("colon", *"show nobody", "enter")
+        await s.see("no pool, worker or backend 'nobody'")
+
+
+@pytest.mark.parametrize(("size", "each"), [((20, 5), 4), ((80, 24), 1), ((200, 60), 4)])
+async def test_pages_stand_at_any_size_and_with_any_name(size: tuple[int, int], each: int) -> None:
+    names = HOSTILE[::each]
+    source = Simulated(web=len(names), names=names)
+    source.roll(*["old"] * len(names), waiting_for="[red]\x1b[31m")
+    for name in names:
+        source.restarts[name] = 2
+    async with screen(source, size) as s:
+
+        async def look(key: str) -> None:
+            await s.press(key)
+            assert all(char.isprintable() or char == "\u3000" for char in s.text().replace("\n", ""))
+            await s.press("escape")
+
+        for key in ("v", "V"):
+            await look(key)
+        for _ in names:
+            await look("enter")
+            await look("i")
+            await s.press("down")
