@@ -54,6 +54,7 @@ peers: $(INSTALLED)
 shots: $(INSTALLED)
 	$(BIN)/python -m tests.pages
 	$(BIN)/python -m tests.shots
+	$(BIN)/python -m tests.session
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -298,6 +298,13 @@ class TopApp(App[int]):
         self._close_messages_no_wait()
 
 
+def few_colours(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal has 16 colours or fewer, as Rich finds it out."""
+    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return False
+    return environ.get("TERM", "").rpartition("-")[2] not in ("256color", "kitty", "direct")
+
+
 def run(
     link: Source,
     *,
@@ -312,8 +319,8 @@ def run(
 ) -> int:
     """The screen on one cluster, until the operator leaves it; what `clusterctl top` exits with."""
     plain = ascii or "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
-    if theme is None and not plain and os.environ.get("COLORTERM") is None and os.environ.get("TERM") == "linux":
-        theme = "ansi-dark"  # the console's 16 colours turn pastels white
+    if theme is None and few_colours(os.environ):
+        theme = "ansi-dark"  # 16 colours turn pastels white
     if not colour:
         os.environ["NO_COLOR"] = "1"  # Textual reads it, and so does a pager that the operator calls
     app = TopApp(

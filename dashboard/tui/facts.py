@@ -20,8 +20,10 @@ def worker_pane(view: WorkerView, width: int, height: int, log: Sequence[Line]) 
     """Facts, graphs as high as there is room for, and the end of the log, in `height` lines."""
     lines = worker_head(view)
     left = height - len(lines)
+    if view.worker.pid is None:
+        return [*lines, (), *_last_words(view, log, left - 2)][:height]
     graphs = 3 if left >= 15 else 2 if left >= 6 else 0
-    tall = 4 if left >= 26 else 3 if left >= 19 else 2
+    tall = 4 if left >= 26 else 3 if left >= 19 or 11 <= left < 15 else 2
     lines += worker_graphs(view, width, tall)[: graphs * tall]
     left = height - len(lines) - 1
     if left > 0:
@@ -31,30 +33,45 @@ def worker_pane(view: WorkerView, width: int, height: int, log: Sequence[Line]) 
     return lines[:height]
 
 
+def _last_words(view: WorkerView, log: Sequence[Line], room: int) -> list[Line]:
+    """Nobody runs there: how the last one ended, and the end of the log, which is what it said."""
+    last = view.worker.last_exit
+    lines: list[Line] = []
+    if last is not None:
+        lines.append(((f"{clock(last.time)} ", "dim"), (last.why, "text" if last.expected else "warn")))
+        lines += [(("  │ ", "dim"), (said, "text")) for said in last.last_lines]
+    return [*lines, (("log (l: all of it)", "dim"),), *log[-max(1, room - len(lines)) :]]
+
+
 def worker_head(view: WorkerView) -> list[Line]:
     worker = view.worker
     look = phase(worker.phase)
     first: list[Span] = [
         (look.text(), look.token),
         (f"  pid {worker.pid or UNKNOWN}  up {duration(worker.uptime_seconds)}", "text"),
-        (f"  restarts {worker.restarts}", "warn" if worker.restarts else "dim"),
         (f"  @{worker.generation}", "dim"),
     ]
+    if worker.restarts:
+        first.append((f"  restarts {worker.restarts}", "warn"))
     lines: list[Line] = [tuple(first)]
     if said := why(view):
         lines.append(((f"why {said}", look.token if look.token in ("down", "warn") else "text"),))
     if view.backend is not None and view.proxy is not None:
         health, rotation = HEALTH[view.backend.health], ROTATION[view.backend.rotation]
-        lines.append(
-            (
-                ("→ ", "dim"),
-                (f"{worker.backend}", "strong"),
-                (f"  {health.text()}", health.token),
-                (f"  {rotation.word}", rotation.token),
-                (f"  weight {count(view.backend.weight)}  {view.backend.health_reason or ''}", "dim"),
-            )
+        paired: Line = (
+            ("→ ", "dim"),
+            (f"{worker.backend}", "strong"),
+            (f"  {health.text()}", health.token),
+            ("" if rotation.token == "ok" else f"  {rotation.word}", rotation.token),
+            (f"  weight {count(view.backend.weight)}  {view.backend.health_reason or ''}", "dim"),
         )
+        lines.append(paired if view.proxy.reachable else faded([paired])[0])
     return lines
+
+
+def faded(lines: Sequence[Line]) -> list[Line]:
+    """As something that is old is shown."""
+    return [tuple((text, "dim") for text, _ in line) for line in lines]
 
 
 def worker_graphs(view: WorkerView, width: int, tall: int) -> list[Line]:

@@ -73,10 +73,11 @@ def _identity(snapshot: Snapshot, width: int, past: str) -> list[Span]:
     counts = Counter(worker.phase for pool in snapshot.pools for worker in pool.workers)
     wanted = sum(pool.desired for pool in snapshot.pools if not pool.stopped)
     serving = sum(pool.ready for pool in snapshot.pools)
-    ok = phase("ready")
+    known = all(proxy.reachable for proxy in snapshot.proxies)
+    verdict = phase("ready" if serving >= wanted and known else "backing-off" if serving else "failed")
     spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
     spans += past_chip(past)
-    spans += [(f"  {ok.glyph} ", ok.token if serving >= wanted else "warn"), (f"{serving}/{wanted}", "strong")]
+    spans += [(f"  {verdict.glyph} ", verdict.token), (f"{serving}/{wanted}", "strong")]
     spans.append((" serving", "text"))
     pieces = [(f"  {look.glyph} {counts[word]} {look.word}", look.token) for word, look in _others(counts)]
     down = sum(
@@ -171,10 +172,9 @@ def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
     fronts = [proxy.front for proxy in snapshot.proxies if proxy.front]
     if fronts and width >= 120:
         spans += [("   ", "text"), (fronts[0], "dim")]
-    lost = next((proxy for proxy in snapshot.proxies if not proxy.reachable), None)
-    if lost is not None:
-        said = f" ▲ {lost.name}: {lost.why or 'unreachable'}; last reading {duration(lost.seen_seconds_ago)} old "
-        spans = [*spans[:5], ("  ", "text"), (said, "chip-down")]
+    if not all(proxy.reachable for proxy in snapshot.proxies):
+        # Of before: the verdict says since when and why.
+        return tuple((text, "dim") for text, _ in spans)
     return tuple(spans)
 
 

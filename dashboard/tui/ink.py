@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -53,7 +53,9 @@ class Ink(Widget):
             ground = ground + styles.background
             bold = bold or bool(styles.text_style.bold)
             reverse = reverse or bool(styles.text_style.reverse)
-        color = ground + self.get_component_styles(f"ink--{token}").color
+        # Reversed, each token's colour would be a ground of its own: a patchwork.
+        lead = band if band and reverse else token
+        color = ground + self.get_component_styles(f"ink--{lead}").color
         flag = styles.text_style
         return Style(
             color=color.rich_color,
@@ -89,14 +91,34 @@ class Ink(Widget):
 
 
 def fit(text: str, room: int, ascii_only: bool = False) -> tuple[str, int]:
-    """Harmless text of at most `room` cells, and how many it takes."""
+    """Harmless text of at most `room` cells, and how many it takes; … where something is left out."""
     if text.isascii() and text.isprintable():
-        return (text, len(text)) if len(text) <= room else (text[:room], room)
+        return (text, len(text)) if len(text) <= room else cut(text, room, ascii_only)
     text = clean(text)
     if ascii_only:
         text = to_ascii(text)
     cells = cell_len(text)
-    return (text, cells) if cells <= room else (set_cell_size(text, room), room)
+    return (text, cells) if cells <= room else cut(text, room, ascii_only)
+
+
+DIGITS = 16
+"""Characters of a number that is rather left out than cut."""
+
+
+def cut(text: str, room: int, ascii_only: bool = False) -> tuple[str, int]:
+    """The beginning of a harmless text that is too long, and …; never half a number, which would be another one."""
+    if room <= 0:
+        return "", 0
+    kept = head(text, room - 1)
+    at = len(kept)
+    if at and text[at] in _NUMBER and text[at - 1] in _NUMBER:
+        whole = kept.rstrip(_NUMBER)
+        kept = whole if len(kept) - len(whole) <= DIGITS else kept
+    kept += "." if ascii_only else "…"
+    return kept, cell_len(kept)
+
+
+_NUMBER = "0123456789.,"
 
 
 def head(text: str, room: int) -> str:
@@ -113,14 +135,5 @@ def head(text: str, room: int) -> str:
 
 def cell(text: str, width: int, right: bool = False, ascii_only: bool = False) -> str:
     """One cell of a table: harmless, exactly `width` wide, and marked … where something is left out."""
-    if not (text.isascii() and text.isprintable()):
-        text = clean(text)
-        if ascii_only:
-            text = to_ascii(text)
-        cells = cell_len(text)
-        if cells > width:
-            return set_cell_size(text, max(0, width - 1)) + ("." if ascii_only else "…") if width else ""
-        return " " * (width - cells) + text if right else text + " " * (width - cells)
-    if len(text) > width:
-        return text[: max(0, width - 1)] + ("." if ascii_only else "…") if width else ""
-    return text.rjust(width) if right else text.ljust(width)
+    text, cells = fit(text, width, ascii_only)
+    return " " * (width - cells) + text if right else text + " " * (width - cells)

@@ -15,6 +15,10 @@ MOST = 50
 """Troubles that are told apart; with more, one hardly looks at each."""
 
 
+NOT_OURS = 4
+"""The rank of what no worker of ours has to do with."""
+
+
 class Trouble(NamedTuple):
     rank: int
     """The lowest is the worst."""
@@ -77,6 +81,8 @@ def _backends(mirror: Mirror) -> list[Trouble]:
             look = HEALTH[backend.health]
             said = f"{look.glyph} {key} down: {backend.health_reason or 'its check fails'}"
             found.append(
-                Trouble(2 if view.worker else 4, key, "backends", said, "down" if view.worker else "warn", "")
+                Trouble(
+                    2 if view.worker else NOT_OURS, key, "backends", said, "down" if view.worker else "warn", ""
+                )
             )
     return found

@@ -6,6 +6,7 @@ from dashboard.tui.ink import Span
 from dashboard.tui.say import UNKNOWN, count, duration, number, size
 from dashboard.tui.states import phase, serving
 from dashboard.tui.widgets.graph import nice_top, spark
+from supervisor.model.phases import Rotation
 
 SPARK = 12
 HOT = 90.0
@@ -45,15 +46,19 @@ def _rate_graph(view: WorkerView) -> Span:
     return spark(shown, SPARK, nice_top(shown, 10.0)), "graph2"
 
 
+def _stale(view: WorkerView) -> bool:
+    """What the proxy told is old."""
+    return view.proxy is not None and not view.proxy.reachable
+
+
 def _rate(view: WorkerView) -> Span:
     value = view.worker.requests_per_second
-    stale = view.proxy is not None and not view.proxy.reachable
-    return number(value), "dim" if stale or not value else "text"
+    return number(value), "dim" if _stale(view) or not value else "text"
 
 
 def _in_flight(view: WorkerView) -> Span:
     value = view.backend.in_flight if view.backend else None
-    return count(value), "text" if value else "dim"
+    return count(value), "text" if value and not _stale(view) else "dim"
 
 
 def _response(view: WorkerView) -> Span:
@@ -97,9 +102,11 @@ def why(view: WorkerView) -> str:
         return worker.why
     if worker.phase in ("backing-off", "failed", "starting") and worker.last_exit:
         return worker.last_exit.why
-    if view.backend and not serves(view.backend) and view.backend.health_reason:
-        return view.backend.health_reason
-    return ""
+    if view.backend is None or serves(view.backend):
+        return ""
+    if view.backend.rotation is not Rotation.READY:
+        return f"{view.backend.rotation.value}: {count(view.backend.in_flight)} in flight"
+    return view.backend.health_reason or ""
 
 
 def _why(view: WorkerView) -> Span:

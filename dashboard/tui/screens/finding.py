@@ -1,4 +1,4 @@
-"""Finding rows on the main screen: the filter as one types, and the order."""
+"""Finding rows on the main screen: the filter as one types, the order, and the row that most needs a look."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from dashboard.mirror import BackendView, WorkerView
 from dashboard.tui import filters
 from dashboard.tui.keys import Where
 from dashboard.tui.screens.choose import ChooseScreen
+from dashboard.tui.verdict import Trouble
 from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.live_table import LiveTable
@@ -26,6 +27,7 @@ class Finding(Screen[None]):
     backend_table: LiveTable[BackendView]
     foot: KeyLine
 
+    troubles: list[Trouble]
     filter: str = ""
     _filtered: Where = "workers"
     """The table that had the focus before the box."""
@@ -106,6 +108,18 @@ class Finding(Screen[None]):
             self.moved()
         elif self.where == "backends":
             self.focus_table("workers")
+
+    def action_worst(self) -> None:
+        """To the row that most needs a look; again: to the next."""
+        rows = [trouble for trouble in self.troubles if trouble.key]
+        at = next((n for n, one in enumerate(rows) if one.key == self.table.cursor), -1) + 1
+        if not rows:
+            return self.top.say("nothing here needs a look")
+        there = rows[at % len(rows)]
+        table = self.backend_table if there.where == "backends" else self.worker_table
+        if not table.select(there.key):
+            return self.top.say(f"{there.said}: not shown by the filter")
+        self.focus_table("backends" if there.where == "backends" else "workers")
 
     def action_sort(self, step: int) -> None:
         self.table.sort_next(step)

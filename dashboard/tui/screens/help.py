@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dashboard.mirror import Mirror
+from dashboard.tui.facts import padded
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.keys import GROUPS, MAIN_KEYS, REPLAY_KEYS, Key, allowed
 from dashboard.tui.screens.page import Page
@@ -22,7 +23,7 @@ class HelpScreen(Page):
         return (" Keys ", "title"), ("  every key is a verb of `clusterctl` too; q never stops the cluster", "dim")
 
     def text(self, mirror: Mirror, width: int) -> Sequence[Line]:
-        columns = max(1, min(3, width // 65))
+        columns = max(1, min(3, width // 58))
         return [*key_lines(self.keys, width, columns), (), *_legend()]
 
 
@@ -40,22 +41,13 @@ def key_lines(keys: Sequence[Key], width: int, columns: int) -> list[Line]:
         spans: list[Span] = []
         for column in range(columns):
             at = column * tall + row
-            spans += _padded(blocks[at] if at < len(blocks) else (), each)
+            spans += padded(blocks[at] if at < len(blocks) else (), each)
         lines.append(tuple(spans))
     return lines
 
 
 def _key_line(key: Key) -> Line:
     return (f"  {key.name:<8}", "key"), (key.help, "text")
-
-
-def _padded(line: Line, width: int) -> list[Span]:
-    room = width - 1
-    spans: list[Span] = []
-    for text, token in line:
-        spans.append((text[:room], token))
-        room -= len(text[:room])
-    return [*spans, (" " * (room + 1), "text")]
 
 
 def _legend() -> list[Line]:

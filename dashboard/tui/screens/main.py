@@ -9,10 +9,11 @@ from textual.containers import Container
 from dashboard.mirror import BackendView, Mirror, WorkerView, worker_key
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
 from dashboard.tui.commands import Local
-from dashboard.tui.facts import backend_pane, event_line, worker_pane
+from dashboard.tui.facts import backend_pane, event_line, faded, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
+from dashboard.tui.offering import offered
 from dashboard.tui.say import UNKNOWN
 from dashboard.tui.screens.finding import Finding
 from dashboard.tui.screens.logs import LogScreen
@@ -20,9 +21,10 @@ from dashboard.tui.screens.opening import Opening
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import bindings
 from dashboard.tui.screens.settling import Settling
+from dashboard.tui.screens.sharing import Sharing
 from dashboard.tui.states import phase
 from dashboard.tui.tail import Tail
-from dashboard.tui.verdict import Trouble, troubles
+from dashboard.tui.verdict import NOT_OURS, Trouble, troubles
 from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
 
-class MainScreen(Finding, Operating, Opening, Settling):
+class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     KEYS: ClassVar[tuple[Key, ...]] = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
 
@@ -52,6 +54,7 @@ class MainScreen(Finding, Operating, Opening, Settling):
             ink, BACKEND_COLUMNS, empty="no backend: no proxy is watched", id="backends"
         )
         self.details = Lines(ink, id="details")
+        self.details_pane = Pane(self.details, title="Details", id="details-pane")
         self.events = Lines(ink, id="events")
         self.selected = Lines(ink, id="selected")
         self.box = Box("text  !text  state:failed  cpu>80")
@@ -65,9 +68,9 @@ class MainScreen(Finding, Operating, Opening, Settling):
         with Container(id="body"):
             yield Pane(self.worker_table, title="Workers", id="workers-pane")
             yield Pane(self.backend_table, title="Backends", id="backends-pane")
-            yield Pane(self.details, title="Details", id="details-pane")
+            yield self.details_pane
+            yield Pane(self.events, title="Events", id="events-pane")
         yield self.selected
-        yield Pane(self.events, title="Events", id="events-pane")
         yield self.box
         yield self.foot
 
@@ -90,22 +93,6 @@ class MainScreen(Finding, Operating, Opening, Settling):
         if self.is_mounted:
             self.show_mirror(self.top.mirror)
 
-    def on_resize(self) -> None:
-        # The classes of the breakpoints are set after this; and then the panes have their sizes.
-        self.call_after_refresh(self.fitted)
-
-    def fitted(self) -> None:
-        """Details at the right of everything, or below beside the backends."""
-        body, details = self.query_one("#body"), self.query_one("#details-pane")
-        backends = self.query_one("#backends-pane")
-        first = self.has_class("-xl")
-        if first != (body.children.index(details) < body.children.index(backends)):
-            if first:
-                body.move_child(details, before=backends)
-            else:
-                body.move_child(details, after=backends)
-        self.call_after_refresh(self.show_mirror, self.top.mirror)
-
     # What is shown
 
     @property
@@ -116,6 +103,7 @@ class MainScreen(Finding, Operating, Opening, Settling):
         """The newest picture in every pane; each paints only what differs."""
         if not self.is_mounted:
             return
+        self.share_room(mirror)
         mood = self.top.mood
         self.troubles = troubles(mirror)
         worst = self.troubles[0] if self.troubles else None
@@ -163,7 +151,7 @@ class MainScreen(Finding, Operating, Opening, Settling):
     def show_details(self) -> None:
         if not self.details.is_attached:
             return  # the screen is being taken down, and a log line came in
-        pane = self.query_one("#details-pane", Pane)
+        pane = self.details_pane
         if not pane.display or not self.details.size.width:
             self.tail.aim(None)
             return
@@ -171,23 +159,24 @@ class MainScreen(Finding, Operating, Opening, Settling):
         if self.where == "backends" and (backend := self.backend_table.current) is not None:
             pane.say(backend.key)
             self.tail.aim(None)
-            self.details.set_lines(backend_pane(backend, width, height))
+            lines = backend_pane(backend, width, height)
         elif (worker := self.worker_table.current) is not None:
             pane.say(worker.worker.id)
             past = self.top.travel.mirror is not None  # its log would be that of now
             self.tail.aim(worker.worker.id if height > 5 and not past else None)
-            self.details.set_lines(worker_pane(worker, width, height, self.tail.lines))
+            lines = worker_pane(worker, width, height, self.tail.lines)
         else:
             pane.say("Details")
             self.tail.aim(None)
-            self.details.set_lines(((("nothing is chosen", "dim"),),))
+            lines = [(("nothing is chosen", "dim"),)]
+        self.details.set_lines(faded(lines) if self.worker_table.dimmed else lines)
 
     def _selected_line(self) -> Line:
         """In a small window, in place of the details: the worst, or why the chosen row is as it is."""
         chosen = self.table.cursor
-        sick = {trouble.key for trouble in self.troubles}
-        if self.troubles and chosen not in sick:
-            return (" ", "text"), *self.troubles[0].line(self.selected.size.width - 1)
+        ours = [trouble for trouble in self.troubles if trouble.rank < NOT_OURS]
+        if ours and all(trouble.key != chosen for trouble in ours):
+            return (" ", "text"), *ours[0].line(self.selected.size.width - 1)
         if self.where == "backends" and (backend := self.backend_table.current) is not None:
             said = backend.proxy.why or backend.backend.health_reason or ""
             return (f" {backend.key} ", "strong"), (f"{backend.backend.address}  {said}", "dim")
@@ -209,7 +198,9 @@ class MainScreen(Finding, Operating, Opening, Settling):
         return applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None, every)
 
     def _show_keys(self) -> None:
-        keys = self.applicable()
+        keys = offered(
+            self.applicable(every=True), self.chosen_workers(), self.chosen_backends(), self.chosen_pool()
+        )
         label = "Workers" if self.where == "backends" else "Backends"
         self.foot.set_keys([key._replace(label=label) if key.action == "pane" else key for key in keys])
 
@@ -279,6 +270,7 @@ class MainScreen(Finding, Operating, Opening, Settling):
 
     def action_zoom(self) -> None:
         self.toggle_class("-zoom")
+        self.planned = (0, 0)
         self.call_after_refresh(self.show_mirror, self.top.mirror)
 
     def action_pane(self) -> None:
@@ -307,18 +299,6 @@ class MainScreen(Finding, Operating, Opening, Settling):
                 "no worker of ours fills this backend" if partner is None else "its worker is not shown"
             )
         self.focus_table("workers")
-
-    def action_worst(self) -> None:
-        """To the row that most needs a look; again: to the next."""
-        rows = [trouble for trouble in self.troubles if trouble.key]
-        at = next((n for n, one in enumerate(rows) if one.key == self.table.cursor), -1) + 1
-        if not rows:
-            return self.top.say("nothing here needs a look")
-        there = rows[at % len(rows)]
-        table = self.backend_table if there.where == "backends" else self.worker_table
-        if not table.select(there.key):
-            return self.top.say(f"{there.said}: not shown by the filter")
-        self.focus_table("backends" if there.where == "backends" else "workers")
 
     def action_copy(self) -> None:
         view = self.table.current

@@ -301,6 +301,9 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         if key in self.marks and spans:
             first, token = spans[0]
             spans[0] = (cell("*" + first.rstrip(), len(first) - 1) + " ", "match")
+        if spans:
+            last, token = spans[-1]
+            spans[-1] = (last[:-1], token)  # no gap after it
         return tuple(spans), self._band(key)
 
     def _titles(self) -> Line:
@@ -310,6 +313,9 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
             arrow = ("▼" if self.falling else "▲") if sorted_by else ""
             title = cell(column.title[: width - len(arrow)] + arrow, width, column.right, self.ink.ascii_only)
             spans.append((title + " ", "head-sort" if sorted_by else "head"))
+        if spans:
+            last, token = spans[-1]
+            spans[-1] = (last[:-1], token)
         return tuple(spans)
 
     # The mouse

@@ -102,12 +102,15 @@ async def screen(
     filter: str = "",
     sort: str | None = None,
     state: Path | None = None,
+    rows: bool = True,
 ) -> AsyncIterator[Driver]:
     source = source or Simulated()
     app = TopApp(source, read_only=read_only, ascii_only=ascii, filter=filter, sort=sort, state=state)
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot, source)
-        await driver.until(lambda: app.mirror.snapshot is not None and bool(driver.main.worker_table.order))
+        await driver.until(
+            lambda: app.mirror.snapshot is not None and (not rows or bool(driver.main.worker_table.order))
+        )
         await pilot.pause()
         yield driver
         await asyncio.sleep(0)

@@ -5,9 +5,11 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from dashboard.mirror import LONGEST, Mirror, Missing, apply
 from dashboard.tui import commands, filters, intents
+from dashboard.tui.app import few_colours
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
 from dashboard.tui.columns import place
 from dashboard.tui.commands import Local
@@ -15,10 +17,14 @@ from dashboard.tui.heading import Mood, heading
 from dashboard.tui.ink import cell, fit
 from dashboard.tui.intents import Intent, Refusal, typed
 from dashboard.tui.keys import MAIN_KEYS, allowed, applying
+from dashboard.tui.offering import offered
+from dashboard.tui.room import shares, steady
 from dashboard.tui.say import duration, number, size
 from dashboard.tui.states import to_ascii
+from dashboard.tui.verdict import troubles
 from dashboard.tui.widgets.graph import area, bar, nice_top, spark
 from dashboard.tui.worker_columns import WORKER_COLUMNS, natural
+from supervisor.model.phases import Rotation
 from supervisor.model.snapshot import Snapshot
 from tests.dashboard.tui.simulated import HOSTILE, Simulated
 
@@ -202,3 +208,82 @@ def test_the_heading_is_three_lines_at_any_width_and_never_shows_zeros_for_the_u
     empty = heading(apply(Mirror(), Missing(since=0.0, why="nobody listens"), 0.0), Mood(now=4.0), width)
     assert "no answer from the engine for 4s" in "".join(text for text, _ in empty[0])
     assert isinstance(mirror.snapshot, Snapshot)
+
+
+@given(st.text(alphabet="ab 0123456789.é工", max_size=40), st.integers(min_value=1, max_value=30))
+def test_what_does_not_fit_is_marked_and_never_half_a_number(text: str, room: int) -> None:
+    shown, cells = fit(text, room)
+    assert cells == cell_len(shown) <= room
+    if shown != text:
+        kept = shown.removesuffix("…")
+        assert text.startswith(kept)
+        assert shown.endswith("…")
+        if kept and len(kept.rstrip("0123456789.,")) > len(kept) - 16:
+            assert not (kept[-1] in "0123456789.," and text[len(kept)] in "0123456789.,")
+
+
+@pytest.mark.parametrize("width", [100, 120, 159, 160, 200, 300])
+@pytest.mark.parametrize("rows", [0, 1, 5, 30, 1_000])
+def test_panes_share_every_line_and_none_is_too_low_to_show_a_row(width: int, rows: int) -> None:
+    for height in range(12, 90):
+        given = shares(width, height, rows, rows)
+        assert given.table + given.lower + given.events == height
+        assert given.table >= 4
+        assert given.events >= 2
+        assert given.lower == 0 or given.lower >= 4
+
+
+def test_one_row_more_or_less_moves_no_pane_twice() -> None:
+    planned = steady(0, 5)
+    for rows in (5, 6, 5, 6, 4, 5):
+        planned = steady(planned, rows)
+    assert planned == 6
+    assert steady(planned, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "few"),
+    [
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, False),
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "linux"}, True),
+        ({}, True),
+    ],
+)
+def test_a_terminal_of_sixteen_colours_gets_its_own(environ: dict[str, str], few: bool) -> None:
+    assert few_colours(environ) is few
+
+
+def test_the_footer_leads_with_what_helps_and_leaves_out_what_would_change_nothing() -> None:
+    source = Simulated()
+    source.rotation["lb/web/web.0"] = Rotation.DRAIN
+    source.phases["web.1"] = "failed"
+    mirror = mirrored(source)
+    workers = list(mirror.workers.values())
+
+    def footer(at: int) -> list[str]:
+        backend = mirror.backends[workers[at].worker.backend or ""]
+        return [key.label for key in offered(MAIN_KEYS, [workers[at]], [backend], workers[at].pool)]
+
+    assert footer(0)[:2] == ["Help", "Undrain"]
+    assert "Drain" not in footer(0)
+    assert footer(1)[:2] == ["Help", "Start"]
+    assert {"Restart", "Stop", "Undrain"} & set(footer(1)) == set()
+    assert {"Drain", "Restart"} < set(footer(2))
+    assert {"Start", "Undrain"} & set(footer(2)) == set()
+    source.roll("new", "old", "old")
+    workers = list(mirrored(source).workers.values())
+    assert {"Pause rollout", "Abort rollout", "Rollout"} < set(footer(2))
+
+
+def test_troubles_come_the_worst_first_each_with_its_reason() -> None:
+    source = Simulated()
+    source.phases |= {"web.1": "failed", "jobs.0": "backing-off"}
+    source.reachable = False
+    said = [trouble.said for trouble in troubles(mirrored(source))]
+    assert said[0].startswith("✖ lb: no answer in 2 s")
+    assert said[1].startswith("✖ web.1 failed: exit code 1")
+    assert said[2].startswith("▲ jobs.0 back-off")
+    assert said[3].startswith("✖ lb/web/legacy down")
+    assert len(said) == 4, "the backend of web.1 is down because web.1 is"

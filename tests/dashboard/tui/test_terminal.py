@@ -1,0 +1,110 @@
+"""The installed command in a real terminal: tmux draws it, presses keys, resizes, and looks at what is left."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.real
+CLUSTERCTL = str(Path(sys.executable).with_name("clusterctl"))
+LONGEST = 20.0
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Iterator[str]:
+    """A real API whose cluster is simulated."""
+    path = tmp_path / "api.sock"
+    with subprocess.Popen([sys.executable, "-m", "tests.benchmarks._many", str(path), "30"]) as process:
+        try:
+            wait(path.exists, "the API")
+            yield str(path)
+        finally:
+            process.kill()
+
+
+def wait(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LONGEST
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+class Tmux:
+    """One pane of a tmux of our own; a shell runs in it, so that it is there after the screen has left."""
+
+    def __init__(self, place: Path) -> None:
+        self.socket = str(place / "tmux.sock")
+        environ = os.environ | {"LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "PS1": "$ "}
+        self.environ = environ | {"XDG_STATE_HOME": str(place)}
+
+    def __call__(self, *argv: str) -> str:
+        command = ["tmux", "-S", self.socket, "-f", "/dev/null", *argv]
+        return subprocess.run(command, env=self.environ, check=True, capture_output=True, text=True).stdout
+
+    def see(self, *words: str) -> str:
+        found = ""
+
+        def there() -> bool:
+            nonlocal found
+            found = self("capture-pane", "-p")
+            return all(word in found for word in words)
+
+        try:
+            wait(there, "")
+        except AssertionError:
+            raise AssertionError(f"{words} not in\n{found}") from None
+        return found
+
+    def modes(self) -> str:
+        """Alternate screen, cursor, mouse."""
+        return self("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").strip()
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    found = Tmux(tmp_path)
+    found("new-session", "-d", "-x", "120", "-y", "40", "sh")
+    found("set", "-g", "status", "off")
+    found("resize-window", "-x", "120", "-y", "40")
+    try:
+        yield found
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            found("kill-server")
+
+
+def test_an_operator_works_in_a_real_terminal_and_leaves_it_as_it_was(tmux: Tmux, socket: str) -> None:
+    tmux("send-keys", f"{CLUSTERCTL} top --socket {socket}", "Enter")
+    tmux.see("30/30 serving", "Workers 30", "Backends 31", "web.0")
+    assert tmux.modes() == "1 0 1"
+    tmux("send-keys", "j", "j", "d")
+    tmux.see("Drain lb/web/web.2?", "$ clusterctl drain web.2")
+    tmux("send-keys", "Escape")
+    # What follows an Escape at once is taken for Alt and that key, as every terminal has it.
+    wait(lambda: "$ clusterctl drain" not in tmux("capture-pane", "-p"), "the question goes")
+    tmux("send-keys", "-l", "/web.7")
+    tmux("send-keys", "Enter")
+    tmux.see("Workers 1/30 · /web.7")
+    tmux("send-keys", "Enter")
+    tmux.see("worker web.7", "what happened")
+    for width, height, words in ((20, 5, "esc"), (80, 24, "worker web.7"), (200, 60, "what happened")):
+        tmux("resize-window", "-x", str(width), "-y", str(height))
+        tmux.see(words)
+    tmux("send-keys", "Escape")
+    tmux.see("Workers 1/30")
+    tmux("send-keys", "q")
+    wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, socket: str) -> None:
+    tmux("send-keys", f"{CLUSTERCTL} top --socket {socket}", "Enter")
+    tmux.see("30/30 serving")
+    child = tmux("display-message", "-p", "#{pane_pid}").strip()
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", child], capture_output=True, text=True, check=True)
+    os.kill(int(found.stdout.split()[0]), 15)
+    wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
