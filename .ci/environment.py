@@ -4,10 +4,11 @@ python3 .ci/environment.py .venv
 """
 
 import contextlib
+import glob
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 
 OLDEST = (3, 11)
@@ -23,8 +24,8 @@ def main(directory: str) -> int:
         venv.create(directory, with_pip=False, symlinks=True)
     if has_pip(python):
         return 0
-    # In this order: what Python brings; a pip that is there; and Debian's package, where we may install it.
-    for bring in (from_python, from_system, from_packages):
+    # In this order: what Python brings; a pip that is there; Debian's.
+    for bring in (from_python, from_system, from_debian):
         with contextlib.suppress(OSError, LookupError, ValueError):
             bring(python)
         if has_pip(python):
@@ -45,14 +46,23 @@ def from_system(python: str) -> None:
     quietly(sys.executable, "-m", "pip", "--python", python, "install", "pip")
 
 
-def from_packages(python: str) -> None:
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quietly("apt-get", "install", "-y", "python3-venv")
-        from_python(python)
+def from_debian(python: str) -> None:
+    """Debian's wheel of pip, unpacked but not installed: that takes no root."""
+    with tempfile.TemporaryDirectory() as place:
+        for made in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(place, made))
+        apt = ("apt-get", "-o", f"Dir::State::Lists={place}/lists", "-o", f"Dir::Cache={place}/cache")
+        quietly(*apt, "update")
+        quietly(*apt, "download", "python3-pip-whl", cwd=place)
+        for package in glob.glob(f"{place}/*.deb"):
+            quietly("dpkg-deb", "-x", package, place)
+        for wheel in glob.glob(f"{place}/usr/share/python-wheels/pip-*.whl"):
+            quietly(python, f"{wheel}/pip", "install", "pip")
 
 
-def quietly(*argv: str) -> bool:
-    return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+def quietly(*argv: str, cwd: str | None = None) -> bool:
+    done = subprocess.run(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
