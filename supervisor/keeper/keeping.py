@@ -40,6 +40,8 @@ class Keeper:
         self._manager = os.environ.get("NOTIFY_SOCKET")
         self._patience = watchdog(os.environ)
         self._terminating = 0
+        self._reload_owed = False
+        """It was asked for while no engine was there to hear it."""
         self._ending: str | None = None
         """`kill` or `keep` once the end was asked for."""
         self._ever_up = False
@@ -204,6 +206,9 @@ class Keeper:
         self._engine.tell({"type": "Held", "workers": self._holder.held(), "listening": self._listeners.names()})
         if self._terminating:
             self._engine.tell({"type": "Terminate"})
+        if self._reload_owed:
+            self._reload_owed = False
+            self._engine.tell({"type": "ReloadAsked"})
 
     def _listen(self, name: str, address: str, request: object) -> None:
         why = None
@@ -250,7 +255,8 @@ class Keeper:
             case signal.SIGCHLD:
                 self._reap()
             case signal.SIGHUP:
-                self._engine.tell({"type": "ReloadAsked"})
+                self._reload_owed = not self._engine.attentive
+                self._tell({"type": "ReloadAsked"})
             case signal.SIGTERM | signal.SIGINT:
                 self._terminate(signal_name(number))
 

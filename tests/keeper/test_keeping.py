@@ -176,6 +176,18 @@ async def test_a_hangup_asks_for_a_reload(stage: Stage) -> None:
     await engine.told(ReloadAsked)
 
 
+async def test_a_hang_up_while_no_engine_is_there_is_told_to_the_next_one(stage: Stage) -> None:
+    """One that is lost is a configuration that an operator believes to be in force."""
+    keeper = stage.keeper(changed="limits.BACKOFF_FIRST = 1.0")
+    for _ in range(2):
+        engine = await stage.engine()
+        engine.leave(1)
+        await until(lambda pid=engine.pid: not alive(pid), "the engine's end")  # type: ignore[misc]
+    keeper.send_signal(signal.SIGHUP)
+    following = await stage.engine()
+    await following.told(ReloadAsked)
+
+
 async def test_an_engine_that_dies_on_its_way_down_gets_one_more_life(stage: Stage) -> None:
     """The next one is told Terminate with what it asks first; if it dies too, everything is killed."""
     keeper = stage.keeper()
