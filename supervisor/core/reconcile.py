@@ -136,7 +136,7 @@ def shed(picture: Picture) -> tuple[list[Deed], dict[int, str]]:
     lacking = [name_of(picture, n) for n in range(pool.desired) if lacks(picture, n)][
         pool.spec.rollout.unavailable :
     ]
-    serving = [worker for worker in over if picture.serves(worker)]
+    serving = [worker for worker in over if picture.serves(worker) and not turned_back(picture, worker)]
     kept = serving if picture.away() else serving[: len(lacking)]
     why = f"scaled to {pool.desired}"
     deeds += [Dismiss(serial=w.serial, why=why, force=True) for w in over if w not in kept]
@@ -316,11 +316,14 @@ def spare_one(
 
 def forced(picture: Picture, worker: Worker) -> bool:
     """Whether it goes though its drain runs out of time. What was turned back is never put back into rotation."""
+    return turned_back(picture, worker) or picture.pool.spec.rollout.on_drain_timeout == "force"
+
+
+def turned_back(picture: Picture, worker: Worker) -> bool:
+    """Of a generation that is not to be trusted."""
     rollout = picture.pool.rollout
-    if (
+    return (
         rollout is not None
         and rollout.phase is RolloutPhase.ABORTING
         and worker.generation == rollout.to_generation
-    ):
-        return True
-    return picture.pool.spec.rollout.on_drain_timeout == "force"
+    )
