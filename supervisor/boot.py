@@ -161,7 +161,7 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
 def settle(engine: Engine, held: Iterable[Held], told: Iterable[Told]) -> list[Spawned]:
     """What the journal says of workers, held against what the keeper says; the starts to be heard of."""
     exits = {fact.serial for fact in told if isinstance(fact, Exited)}
-    begun, ended = settle_workers(engine.ledger, held, exits)
+    begun, ended = settle_workers(engine.ledger, held, exits, time.monotonic())
     for serial in ended:
         asyncio.get_running_loop().call_later(UNHEARD, bury_unheard, engine, serial)
     return begun

@@ -90,7 +90,9 @@ def expire(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outc
     failed = f"not ready within {spec.ready.timeout:g} s{last}"
     if worker.pid is None:
         failed = f"not started within {spec.ready.timeout:g} s: its log, directory or program does not answer"
-    return halt(replace(worker, failed=failed, stop_why=failed), fact, spec, now)
+    return dismiss_unready(
+        replace(worker, failed=failed), Dismissed(serial=worker.serial, why=failed, force=True), spec, now
+    )
 
 
 def thrive(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
@@ -151,7 +153,10 @@ def halt(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcom
 
 
 def dismiss_unready(worker: Worker, fact: WorkerFact, spec: PoolSpec, now: float) -> Outcome:
+    """At once, for it never had traffic; unless that is not known."""
     assert isinstance(fact, Dismissed)
+    if worker.exposed:
+        return leave(worker, fact, spec, now)
     return halt(replace(worker, stop_why=fact.why), fact, spec, now)
 
 

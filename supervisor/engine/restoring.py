@@ -88,7 +88,9 @@ def forget_boot(ledger: Ledger) -> None:
             slots[number] = replace(slot, deaths=(), delay=0.0, retry_at=None)
 
 
-def settle_workers(ledger: Ledger, held: Iterable[Held], told: set[int]) -> tuple[list[Spawned], list[int]]:
+def settle_workers(
+    ledger: Ledger, held: Iterable[Held], told: set[int], now: float
+) -> tuple[list[Spawned], list[int]]:
     """Match journaled workers with living ones: starts that we never heard of, and ends that nobody can tell.
 
     `told` are the serials whose exits the keeper tells by itself.
@@ -104,6 +106,10 @@ def settle_workers(ledger: Ledger, held: Iterable[Held], told: set[int]) -> tupl
             ended.append(serial)
         elif one is not None and worker.pid is None:
             begun.append(Spawned(serial=serial, pid=one.pid, started=one.started, started_wall=one.started_wall))
+        if one is not None and worker.phase is Phase.STARTING:
+            # It may have become ready since, and serve: a full disk would not let our predecessor write so.
+            # Its time to get ready counts anew, for it is asked anew.
+            ledger.workers[serial] = replace(worker, exposed=True, since=now)
     # A serial is never given twice, though the journal may have lost the count.
     highest = max((*living, *told), default=0)
     ledger.counters = replace(ledger.counters, serial=max(ledger.counters.serial, highest))
@@ -157,6 +163,7 @@ def take_in(desk: Desk, one: Held, now: float) -> bool:
         address=one.note.get("address") or None,
         log=one.note.get("log", ""),
         phase=Phase.STARTING if spec.ready.asks else Phase.READY,
+        exposed=True,
         # Its time to get ready counts from now: it may have been ready for days.
         since=now,
         asked=now,

@@ -33,8 +33,6 @@ class Worker:
         self.said = b""
         self.pidfd = pidfd
         """Of an adopted one, whose parent we are not."""
-        self.sent: list[str] = []
-        """Names of the signals that the engine had us send, each once: its successor must know."""
         self.killed = False
         """We sent KILL, so that nobody else need be blamed."""
         self.fields: dict[str, str] = record.get("fields", {})
@@ -152,11 +150,12 @@ class Holder:
             return
         if number == signal.SIGKILL:
             worker.killed = True
-        if (plain := signal_name(number)) not in worker.sent:
-            worker.sent.append(plain)
         # Before its setsid the child has no group of its own yet.
         if not (group and straggling.send_group(worker.pid, number)):
             straggling.send(worker.pid, number)
+        # Each once, and after it is done: whoever comes after us, or the engine, must know.
+        if (plain := signal_name(number)) not in worker.record.get("signals", ()):
+            self._register.sent(serial, plain)
 
     def reaped(self, pid: int, how: os.waitid_result, oom: Callable[[], bool]) -> None:
         """A child has ended and is still a zombie, so that its group's number is still its own."""
@@ -330,7 +329,7 @@ def _spawned(worker: Worker) -> Message:
 def _held(worker: Worker) -> Message:
     record = worker.record
     keys = ("serial", "name", "pid", "started", "started_wall", "start_ticks", "note")
-    return {**{key: record[key] for key in keys}, "signals": worker.sent}
+    return {**{key: record[key] for key in keys}, "signals": record.get("signals", [])}
 
 
 def signal_name(number: int) -> str:

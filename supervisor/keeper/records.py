@@ -8,6 +8,7 @@
     {"never": S}                                     that exec failed
     {"end": S, "exit": {…Exited}}                    an end; kept until
     {"ack": N}                                       the engine has journaled it
+    {"sent": S, "signal": "TERM"}                    a signal that it was sent, which nobody need send again
     {"notified": S, "fields": {…}}                   what it told by sd_notify, merged, once it was READY
     {"listen": NAME, "address": A, "inode": I}       a listening socket; {"unlisten": NAME}
     {"engine": P, "start_ticks": T}
@@ -85,6 +86,8 @@ class Register:
                 self.exits[number] = told
             case {"ack": int(number)}:
                 self.exits.pop(number, None)
+            case {"sent": int(serial), "signal": str(name)} if serial in self.live:
+                self.live[serial].setdefault("signals", []).append(name)
             case {"notified": int(serial), "fields": dict(fields)} if serial in self.live:
                 self.live[serial]["fields"] = fields
             case {"listen": str(name)}:
@@ -127,6 +130,11 @@ class Register:
     def acknowledged(self, number: int) -> None:
         if self.exits.pop(number, None):
             self._write({"ack": number})
+
+    def sent(self, serial: int, name: str) -> None:
+        if record := self.live.get(serial):
+            record.setdefault("signals", []).append(name)
+            self._write({"sent": serial, "signal": name})
 
     def notified(self, serial: int, fields: dict[str, str]) -> None:
         if record := self.live.get(serial):

@@ -45,6 +45,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     started: float | None = None
     started_wall: float | None = None
     ready_at: float | None = None
+    exposed: bool = False
+    """Found by an engine that cannot know whether it has had traffic: it is drained though it is not ready yet."""
     condemned: str | None = None
     """Why it is to be replaced though its generation is right: a restart asked for, memory over its limit."""
     failed: str | None = None

@@ -80,6 +80,16 @@ def test_a_dismissed_worker_behind_a_proxy_drains_before_it_is_signalled() -> No
     assert [deed.signal for deed in stopping.deeds] == ["INT"]
 
 
+def test_one_that_may_have_traffic_drains_though_it_is_not_ready() -> None:
+    """An engine found it starting, and cannot know what its predecessor had made of it since."""
+    found = at(Phase.STARTING, exposed=True, since=100.0)
+    assert step(found, DISMISSED, ASKED, 101.0).worker.phase is Phase.DRAINING
+    late = step(found, TIME, ASKED, 161.0)
+    assert (late.worker.phase, late.deeds, late.worker.force) == (Phase.DRAINING, (), True)
+    assert late.worker.failed == "not ready within 60 s"
+    assert step(at(Phase.STARTING), DISMISSED, ASKED, 101.0).worker.phase is Phase.STOPPING
+
+
 def test_a_dismissed_worker_on_a_shared_socket_is_signalled_at_once() -> None:
     shared = replace(ASKED, listen="127.0.0.1:8000")
     assert step(at(Phase.READY), DISMISSED, shared, 200.0).worker.phase is Phase.STOPPING

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
@@ -17,6 +18,7 @@ from supervisor.engine.restoring import journaled_spec, owed, restore, resume, s
 from supervisor.engine.rows import pool_row
 from supervisor.model.launch import Exited, Held
 from supervisor.model.requests import AnyRequest, Restart, Scale, Start, Stop
+from supervisor.model.spec import PoolSpec
 from supervisor.model.workers import Worker
 from tests.engine.test_transcripts import SPEC
 from tests.engine.world import World
@@ -46,6 +48,8 @@ def lived(folder: Path, dice: random.Random) -> tuple[World, Path]:
         world.tick()
         journal.write(dict(world.ledger.durable()))
     journal.close()
+    for _ in range(dice.choice([0, 0, 3, 10, 30])):
+        world.tick()  # with a disk that takes nothing
     return world, folder / "journal"
 
 
@@ -69,22 +73,25 @@ def held(worker: Worker, world: World) -> Held:
     )
 
 
-def reborn(world: World, path: Path) -> None:
-    """The same world under an engine that reads what is left of the journal, as boot does it."""
+def reborn(world: World, path: Path, wanted: PoolSpec) -> None:
+    """The same world under an engine that reads what is left of the journal, as boot does it.
+
+    Where its configuration is another one than before, that is an `up`, which takes it in.
+    """
     living = [held(worker, world) for worker in world.ledger.workers.values()]
     records = Journal(path).load()
-    configured = world.ledger.spec
+    configured = replace(world.ledger.spec, pools=(wanted,))
     spec = journaled_spec(records)
     ledger = Ledger(spec=spec or configured)
     restore(ledger, records, "")
     ledger.proxies["lb"] = unasked(world)
+    world.engine_began = world.now
     world.ledger, world.desk = ledger, Desk(ledger, Feed(path.with_name("events-2.jsonl")))
-    begun, ended = settle_workers(ledger, living, set())
+    begun, ended = settle_workers(ledger, living, set(), world.now)
     resume(world.desk, again=spec is not None)
-    if spec is None:
+    if spec is None or spec.pools != configured.pools:
         reloading.apply(ledger, configured, "op-x", world.now, world.now)
-    for signal in [*owed(ledger, living), *take_in_unknown(world.desk, living, world.now)]:
-        world.ending.setdefault(signal.serial, world.now)
+    world.signal([*owed(ledger, living), *take_in_unknown(world.desk, living, world.now)])
     for fact in begun:
         take(world.desk, fact.serial, fact, world.now)
     for serial in ended:
@@ -113,7 +120,7 @@ def test_any_lines_may_be_lost(seed: int, tmp_path_factory: pytest.TempPathFacto
     lines = path.read_bytes().splitlines(keepends=True)
     share = dice.choice([0.0, 0.1, 0.5, 1.0])
     path.write_bytes(b"".join(line for line in lines if dice.random() >= share))
-    reborn(world, path)
+    reborn(world, path, dice.choice([SPEC, SPEC, replace(SPEC, env={"VERSION": "2"})]))
     for _ in range(300):
         world.tick()
         for one in world.ledger.pools.values():
@@ -126,4 +133,5 @@ def test_any_lines_may_be_lost(seed: int, tmp_path_factory: pytest.TempPathFacto
             assert alive == []
         elif slot is None or not slot.failed:
             assert len(alive) == 1, f"web.{number}: {alive}, {slot}\n{world.line()}"
+    assert world.cut == [], world.cut
     assert pool.rollout is None, f"the rollout ended: {pool.rollout}"

@@ -53,39 +53,46 @@ def known(ledger: Ledger, *workers: Worker) -> None:
 
 def test_what_lives_and_is_known_stays_as_it_is(ledger: Ledger) -> None:
     known(ledger, worker(1))
-    assert settle_workers(ledger, [held(1)], set()) == ([], [])
+    assert settle_workers(ledger, [held(1)], set(), 50.0) == ([], [])
     assert ledger.workers[1] == worker(1)
 
 
 def test_a_start_that_was_never_heard_of_is_told(ledger: Ledger) -> None:
     """We died between asking for it and hearing of it: it goes through the table like any other."""
     known(ledger, worker(1, pid=None, phase=Phase.STARTING))
-    begun, ended = settle_workers(ledger, [held(1, pid=321)], set())
+    begun, ended = settle_workers(ledger, [held(1, pid=321)], set(), 50.0)
     assert [(one.serial, one.pid) for one in begun] == [(1, 321)]
     assert ended == []
+
+
+def test_one_that_was_starting_may_serve_by_now(ledger: Ledger) -> None:
+    """A full disk kept its readiness out of the journal: it is asked anew, in a time of its own."""
+    known(ledger, worker(1, phase=Phase.STARTING, since=5.0))
+    settle_workers(ledger, [held(1)], set(), 50.0)
+    assert (ledger.workers[1].exposed, ledger.workers[1].since) == (True, 50.0)
 
 
 def test_a_start_that_was_never_asked_for_is_forgotten(ledger: Ledger) -> None:
     """It was journaled, and we died before the keeper heard of it: the slot is simply empty."""
     known(ledger, worker(1, pid=None, phase=Phase.STARTING))
-    assert settle_workers(ledger, [], set()) == ([], [])
+    assert settle_workers(ledger, [], set(), 50.0) == ([], [])
     assert ledger.workers == {}
 
 
 def test_an_end_that_the_keeper_tells_is_waited_for(ledger: Ledger) -> None:
     known(ledger, worker(1), worker(2, pid=None, phase=Phase.STARTING))
-    assert settle_workers(ledger, [], {1, 2}) == ([], [])
+    assert settle_workers(ledger, [], {1, 2}, 50.0) == ([], [])
     assert set(ledger.workers) == {1, 2}
 
 
 def test_an_end_that_nobody_tells_is_unknown(ledger: Ledger) -> None:
     known(ledger, worker(1))
-    assert settle_workers(ledger, [], set()) == ([], [1])
+    assert settle_workers(ledger, [], set(), 50.0) == ([], [1])
 
 
 def test_a_serial_is_never_given_twice(ledger: Ledger) -> None:
     """Though the journal lost its count: what lives and what has just ended tell how far it was."""
-    settle_workers(ledger, [held(7)], {9})
+    settle_workers(ledger, [held(7)], {9}, 50.0)
     assert ledger.counters.serial == 9
 
 

@@ -5,7 +5,7 @@ worker its generation and the first letter of its phase, in capitals once it ser
 but not yet up at the proxy).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from supervisor.engine.intake import take
 from supervisor.engine.ledger import Ledger, ProxyState
 from supervisor.engine.turning import Turn, take_turn
 from supervisor.model.backends import Backend, Observation, Upstream, Want
+from supervisor.model.deeds import Signal
 from supervisor.model.facts import Converged, ProbePassed, ProxyLost, ProxySeen
 from supervisor.model.launch import Exited, Spawned
 from supervisor.model.operations import Operation
@@ -51,7 +52,11 @@ class World:
         """By address, until when the proxy's checks have not found out that somebody is there."""
         self.reachable = True
         self.begun: dict[int, float] = {}
+        self.engine_began = 0.0
+        """A new engine asks anew who is ready."""
         self.ending: dict[int, float] = {}
+        self.cut: list[str] = []
+        """Workers that were told to stop while the proxy sent them requests."""
         self.exits = 0
 
     def ask(self, request: AnyRequest) -> Operation:
@@ -70,8 +75,7 @@ class World:
             self.begun[worker.serial] = self.now
             spawned = Spawned(serial=worker.serial, pid=1000 + worker.serial, started=self.now, started_wall=0.0)
             turn.signals += take(self.desk, worker.serial, spawned, self.now)
-        for signal in turn.signals:
-            self.ending.setdefault(signal.serial, self.now)
+        self.signal(turn.signals)
         for change in turn.changes:
             self.converge(change.want)
             fact = Converged(proxy="lb", upstream=change.want.upstream, owner=change.owner, changes=())
@@ -79,13 +83,13 @@ class World:
 
     def let_live(self) -> None:
         for worker in self.ledger.workers_of(self.name):
-            age = self.now - self.begun[worker.serial]
+            age, asked = self.now - self.begun[worker.serial], self.now - self.engine_began
             behaviour = self.behaves(worker)
             if worker.serial in self.ending and self.now - self.ending[worker.serial] >= TICK / 2:
                 self.exit(worker, None, "TERM")
             elif behaviour == "crash" and age >= 2 * TICK:
                 self.exit(worker, 1, None)
-            elif worker.phase is Phase.STARTING and behaviour != "hang" and age >= 2 * TICK:
+            elif worker.phase is Phase.STARTING and behaviour != "hang" and min(age, asked) >= 2 * TICK:
                 take(self.desk, worker.serial, ProbePassed(serial=worker.serial, why="HTTP 200"), self.now)
 
     def exit(self, worker: Worker, code: int | None, signal: str | None) -> None:
@@ -124,7 +128,14 @@ class World:
         seen = Observation(version="1", epoch="1", upstreams=(upstream,), asked=self.now, answered=self.now)
         fact = ProxySeen(proxy="lb", observation=seen, capabilities=("drain", "maint"), settle=0.05)
         signals, _ = seeing.proxy_seen(self.desk, fact, self.now)
+        self.signal(signals)
+
+    def signal(self, signals: Iterable[Signal]) -> None:
         for signal in signals:
+            worker = self.ledger.workers.get(signal.serial)
+            backend = self.backends.get(worker.address or "") if worker else None
+            if worker and backend and (backend.rotation, backend.health) == (Rotation.READY, Health.UP):
+                self.cut.append(f"{worker.slot_name}@{worker.generation}, {worker.phase}: {worker.stop_why}")
             self.ending.setdefault(signal.serial, self.now)
 
     def converge(self, want: Want) -> None:

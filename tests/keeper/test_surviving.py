@@ -86,6 +86,22 @@ async def test_an_exit_that_nobody_acknowledged_survives_the_keeper(stage: Stage
     assert (await engine.exited(2)).number == exited.number + 1
 
 
+async def test_a_signal_that_was_sent_is_known_to_the_next_keeper(stage: Stage) -> None:
+    """A second TERM means to many programs that they must not finish what they are about."""
+    first = stage.keeper()
+    engine = await stage.engine()
+    await engine.spawned(stage.launch(1, "", argv=("sh", "-c", "trap '' TERM; echo; while :; do sleep 0.1; done")))
+    await until(lambda: stage.log(1), "its trap")
+    engine.link.signal(1, "TERM")
+    assert [one.signals for one in await engine.link.held()] == [("TERM",)]
+    for _ in range(2):  # from its line, and from the file written anew
+        first.kill()
+        first.wait()
+        first = stage.keeper()
+        engine = await stage.engine()
+        assert [one.signals for one in await engine.link.held()] == [("TERM",)]
+
+
 async def test_the_group_and_the_strays_of_an_adopted_worker_go_with_it(stage: Stage) -> None:
     """They are no children of the new keeper, and are found by their mark."""
     first = stage.keeper()
