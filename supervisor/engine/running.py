@@ -81,8 +81,9 @@ class Running:
                 except OSError as error:
                     text = f"{name}: {error}; trying again every {RETRY:g} s"
                 except Exception as error:
-                    _log.exception("%s", name)
                     text = f"{name}: a fault of clusterctl itself: {type(error).__name__}: {error}; going on"
+                    if text != said:  # engine.log is rotated at our start alone
+                        _log.exception("%s", name)
                 else:
                     text = ""
                 if text and text != said:
