@@ -9,6 +9,7 @@ tables of docs/performance.md from it.
 import argparse
 import datetime
 import json
+import os
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ def run(name: str) -> tuple[list[dict[str, Any]], bool]:
         "command": command,
         "date": datetime.date.today().isoformat(),
         **machine(),
+        "realtime": os.sched_getscheduler(0) == os.SCHED_RR,
         "programs": versions(),
     }
     lines, begun = [], time.monotonic()
@@ -73,9 +75,14 @@ def main() -> int:
     """1 when one of them failed; the others are run, and kept, all the same."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *names()], metavar="NAME", help=" ".join(names()))
+    parser.add_argument(
+        "--realtime", action="store_true", help="ahead of all other work on the machine (SCHED_RR; needs root)"
+    )
     parser.add_argument("--record", action="store_true", help="into docs/performance.jsonl and docs/performance.md")
     options = parser.parse_args()
     say_missing()
+    if options.realtime:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     made, failed, begun = {}, [], time.monotonic()
     for name in options.names or names():
         lines, well = run(name)

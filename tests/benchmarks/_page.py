@@ -73,6 +73,8 @@ def shown(figure: Figure | None) -> str:
 def table(lines: Sequence[dict[str, Any]], benchmark: str, only: str) -> list[str]:
     """A row for each program, a column for each figure whose name begins with `only`; below it, how it was made."""
     every = figures_of(lines, benchmark)
+    if not every:
+        return ["Not measured yet."]
     figures = [figure for figure in every if figure.what.startswith(only)]
     columns = list(dict.fromkeys((figure.what, figure.unit) for figure in figures))
     if len({unit for _, unit in columns}) == 1 and only:
@@ -86,8 +88,8 @@ def table(lines: Sequence[dict[str, Any]], benchmark: str, only: str) -> list[st
         notes = "; ".join(dict.fromkeys(f.note for f in mine.values() if f.note))
         rows.append(f"| {who} | {' | '.join(cell(mine.get(column)) for column in columns)} | {notes} |")
     head = next(line for line in lines if line["benchmark"] == benchmark and "command" in line)
-    load = head["load"][0]
-    made = f"`{head['command']}`, {head['date']}, {head['seconds']} s; load before it {load:.1f}."
+    how = "ahead of all other work" if head["realtime"] else f"load before it {head['load'][0]:.1f}"
+    made = f"`{head['command']}`, {head['date']}, {head['seconds']} s; {how}."
     return [*rows, "", made]
 
 

@@ -297,7 +297,7 @@ class Uvicorn(Peer):
         assert self.root is not None
         for _ in range(count - 10):
             self.root.send_signal(signal.SIGTTIN)
-            time.sleep(0.02)  # two pending signals of one kind are one
+            time.sleep(0.15)  # two pending signals of one kind are one
 
 
 class Runit(Peer):

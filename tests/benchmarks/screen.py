@@ -9,7 +9,6 @@ watch as many idle processes at 1 Hz, and sample them themselves; clusterctl's e
 """
 
 import contextlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks._peers import program as found
 from tests.benchmarks._readings import cpu_ns
 from tests.benchmarks._report import Figure, parser, show
 from tests.benchmarks._terminal import Terminal, terminal
@@ -112,7 +112,7 @@ def ours(count: int, seconds: float, rounds: int) -> list[Figure]:
 
 def peer(name: str, count: int, seconds: float) -> list[Figure]:
     argv, leave, keys = PEERS[name]
-    program = shutil.which(argv[0])
+    program = found(argv[0])
     if program is None:
         return [Figure(name, f"CPU {count}", None, "%", "not installed")]
     try:

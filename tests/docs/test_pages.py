@@ -12,6 +12,8 @@ from dashboard.cli import _parser
 from dashboard.verbs import find
 from supervisor.settings.reading import read
 from tests import pages as made
+from tests.benchmarks import _page as bench
+from tests.benchmarks._report import cell
 from tests.docs import pages
 
 OPEN = {"VERB", "FILE", "POOL", "ID", "NAME", "…", "..."}
@@ -101,3 +103,18 @@ def test_pictures_ask_the_network_for_nothing() -> None:
 def test_the_table_of_keys_is_the_screens_own() -> None:
     page = made.SCREEN.read_text()
     assert page == made.with_keys(page), "docs/screen.md is behind: python -m tests.pages"
+
+
+def test_the_tables_of_performance_are_what_the_benchmarks_printed() -> None:
+    page, lines = bench.PAGE.read_text(), bench.recorded()
+    assert page == bench.with_tables(page, lines), "docs/performance.md is behind: python -m tests.benchmarks._page"
+
+
+@pytest.mark.parametrize(("begins", "benchmark", "what"), [
+    ("| CPU of the daemon, 100 workers", "idle", "CPU, 100 workers"),
+    ("| a killed worker to its replacement", "respawn", "respawn, median"),
+])  # fmt: skip
+def test_the_readme_compares_with_what_was_measured(begins: str, benchmark: str, what: str) -> None:
+    (row,) = [line for line in pages.named("README.md").splitlines() if line.startswith(begins)]
+    measured = bench.value(bench.figures_of(bench.recorded(), benchmark), "clusterctl", what)
+    assert row.split("|")[2].split()[0] == cell(measured), row
