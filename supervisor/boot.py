@@ -148,7 +148,7 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
         with contextlib.suppress(asyncio.CancelledError):
             await api
         await running.close()
-        engine.journal.write(dict(engine.ledger.durable()))
+        engine.journal.write(engine.ledger.durable())
         engine.journal.close()
     if why == DOWN:
         link.shutdown(running.keep_workers)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,8 @@ RETRY = 1.0
 """Seconds between two tries of a disk that takes nothing: each try writes the whole of it."""
 
 Found = dict[str, bytes]
+Groups = Mapping[str, Mapping[Hashable, Struct]]
+"""Records by the first part of their key, and by the rest of it."""
 
 
 class Foreign(Exception):
@@ -33,7 +35,7 @@ class Journal:
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
         self._clock = clock
-        self._written: dict[str, Struct] = {}
+        self._written: dict[str, dict[Hashable, Struct]] = {}
         self._fd = -1
         self._size = 0
         self._base = 0
@@ -76,24 +78,17 @@ class Journal:
             found = MIGRATIONS[step](found)
         return {unquoted(key): value for key, value in found.items()}
 
-    def begin(self, records: Iterable[tuple[str, Struct]]) -> bool:
+    def begin(self, records: Groups) -> bool:
         """Write everything anew, and keep the file open for what follows. False when the disk would not take it."""
-        return self._attempt(lambda: self._rewrite(dict(records)))
+        return self._attempt(lambda: self._rewrite(records))
 
-    def write(self, records: Mapping[str, Struct]) -> bool:
+    def write(self, records: Groups) -> bool:
         """Append what changed since the last write. False when the disk would not take it."""
         if self.failing is not None:
             if self._clock() < self._retry_at:
                 return False
             return self._attempt(lambda: self._rewrite(records))
-        lines, added = [], 0
-        for key, record in records.items():
-            # Nearly all are the very same as before, and there may be thousands.
-            if (before := self._written.get(key)) is not record and before != record:
-                lines.append(line_of(key, msgspec.json.encode(record)))
-                added += before is None
-        if len(self._written) + added != len(records):
-            lines += [line_of(key, b"null") for key in self._written.keys() - records.keys()]
+        lines = self._changed(records)
         if not lines:
             return True
         if self._size > COMPACT_ABOVE + 2 * self._base:
@@ -110,15 +105,31 @@ class Journal:
         self.failing = None
         return True
 
-    def _append(self, data: bytes, records: Mapping[str, Struct]) -> None:
+    def _changed(self, records: Groups) -> list[bytes]:
+        """Lines for what differs from what is written; nearly all is the very same, and there may be thousands."""
+        lines: list[bytes] = []
+        gone: list[bytes] = []
+        for first in (*records, *(self._written.keys() - records.keys())):
+            group, known = records.get(first, {}), self._written.get(first, {})
+            if group == known:
+                continue
+            for rest, record in group.items():
+                if (before := known.get(rest)) is not record and before != record:
+                    lines.append(line_of(f"{first}{rest}", msgspec.json.encode(record)))
+            gone += [line_of(f"{first}{rest}", b"null") for rest in known.keys() - group.keys()]
+        return lines + gone
+
+    def _append(self, data: bytes, records: Groups) -> None:
         write_all(self._fd, data)
         self._size += len(data)
-        self._written = dict(records)
+        self._written = copied(records)
 
-    def _rewrite(self, records: Mapping[str, Struct]) -> None:
+    def _rewrite(self, records: Groups) -> None:
         """Atomically: a death on the way leaves the old file; so does a full disk, and no half of a new one."""
         data = line_of("format", str(FORMAT).encode()) + b"".join(
-            line_of(key, msgspec.json.encode(record)) for key, record in records.items()
+            line_of(f"{first}{rest}", msgspec.json.encode(record))
+            for first, group in records.items()
+            for rest, record in group.items()
         )
         temporary = self.path.with_suffix(".new")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -134,12 +145,16 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._size, self._base = fd, len(data), len(data)
-        self._written = dict(records)
+        self._written = copied(records)
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def copied(records: Groups) -> dict[str, dict[Hashable, Struct]]:
+    return {first: dict(group) for first, group in records.items()}
 
 
 def line_of(key: str, value: bytes) -> bytes:

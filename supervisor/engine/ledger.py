@@ -1,7 +1,8 @@
 """Everything that the engine knows, in one place with one owner: the loop. Records in it are frozen."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Struct
 
@@ -160,21 +161,16 @@ class Ledger:
         """Embedded proxies go last, after the workers that they serve."""
         return any(not worker.pool.startswith(PROXY_POOL) for worker in self.workers.values() if worker.live)
 
-    def durable(self) -> Iterator[tuple[str, Struct]]:
-        """What must outlive the engine, each record under its key."""
-        yield "counters", self.counters
-        yield "spec", self.spec
-        for name, pool in self.pools.items():
-            yield f"pool/{name}", pool
-        for slots in self.slots.values():
-            for slot in slots.values():
-                yield f"slot/{slot.name}", slot
-        for worker in self.workers.values():
-            yield f"worker/{worker.serial}", worker
-        for (proxy, upstream, address), rotation in self.asked.items():
-            yield f"asked/{proxy}/{upstream}/{address}", Asked(rotation)
-        for operation in self.operations.values():
-            yield f"operation/{operation.id}", operation
+    def durable(self) -> Mapping[str, Mapping[Hashable, Struct]]:
+        """What must outlive the engine, by the first part of its key in the journal and by the rest."""
+        groups: dict[str, Mapping[Any, Struct]] = {
+            "": {"counters": self.counters, "spec": self.spec},
+            "pool/": self.pools,
+            "worker/": self.workers,
+            "operation/": self.operations,
+            "asked/": {"/".join(key): Asked(rotation) for key, rotation in self.asked.items()},
+        }
+        return groups | {f"slot/{pool}.": slots for pool, slots in self.slots.items()}
 
 
 class Asked(Struct, frozen=True):

@@ -220,7 +220,7 @@ class Engine:
             self.touch()
         self.perform(turn)
         if pools:
-            self.probes.align(self.ledger.workers.values(), self.spec_of, self.elders_of)
+            self.probes.align(self.asked_workers(), self.spec_of, self.elders_of)
         if judging.all_down(self.ledger):
             self.finish(DOWN)
         self.publish()
@@ -255,14 +255,22 @@ class Engine:
     def save(self, anew: bool = False) -> None:
         """What changed into the journal; a disk that takes nothing stops nothing but our memory."""
         before = self.journal.failing
-        records = dict(self.ledger.durable())
-        _ = self.journal.begin(records.items()) if anew else self.journal.write(records)
+        _ = (self.journal.begin if anew else self.journal.write)(self.ledger.durable())
         failing = self.journal.failing
         if failing is not None and before is None:
             text = f"{failing}; the cluster goes on, but would not remember this after a restart"
             self.desk.say("journal-failing", "cluster", text, level="error")
         elif failing is None and before is not None:
             self.desk.say("journal-written", "cluster", "the journal is written again, with all that it missed")
+
+    def asked_workers(self) -> list[Worker]:
+        """Those of pools that ask any question at all."""
+        asking = {
+            name
+            for name, pool in self.ledger.pools.items()
+            if any(spec.ready.asks or spec.alive.asks for spec in (pool.spec, *pool.revisions.values()))
+        }
+        return [worker for worker in self.ledger.workers.values() if worker.pool in asking] if asking else []
 
     def spec_of(self, worker: Worker) -> PoolSpec:
         return self.ledger.pools[worker.pool].revision(worker.generation)

@@ -111,6 +111,8 @@ def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
         return  # the engine has just begun: what was so before is so until the proxy says otherwise
     inherited = state.inherited.get(traffic.upstream, {}) if state and traffic else {}
     for worker in picture.workers:
+        if traffic is None and (worker.phase is Phase.READY) == (worker.serving_since is not None):
+            continue  # it is ready or it is not, and that is all; there may be a thousand
         serves = picture.serves(worker)
         view = picture.views.get(worker.serial)
         backend = view.backend if view else None

@@ -46,7 +46,7 @@ def lived(folder: Path, dice: random.Random) -> tuple[World, Path]:
             except Exception:  # refused: as good as anything
                 continue
         world.tick()
-        journal.write(dict(world.ledger.durable()))
+        journal.write(world.ledger.durable())
     journal.close()
     for _ in range(dice.choice([0, 0, 3, 10, 30])):
         world.tick()  # with a disk that takes nothing

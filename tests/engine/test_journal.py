@@ -3,6 +3,7 @@
 import errno
 import os
 import zlib
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,22 @@ def written(path: Path, *states: dict[str, str]) -> Journal:
     """A journal that went through these states."""
     journal = Journal(path)
     records: dict[str, Note] = {}
-    assert journal.begin([])
+    assert journal.begin({})
     for state in states:
         records = {key: records.get(key) or Note(text) for key, text in state.items()}
         records = {key: note if note.text == state[key] else Note(state[key]) for key, note in records.items()}
-        assert journal.write(records)
+        assert journal.write(grouped(records))
     journal.close()
     return journal
+
+
+def grouped(records: dict[str, Note]) -> dict[str, dict[Hashable, Note]]:
+    """As the ledger has them: by kind, or by kind and pool."""
+    groups: dict[str, dict[Hashable, Note]] = {}
+    for key, note in records.items():
+        first, slash, rest = key.rpartition("/")
+        groups.setdefault(first + slash, {})[rest] = note
+    return groups
 
 
 STATES = (
@@ -102,10 +112,10 @@ def test_a_key_may_hold_anything(path: Path, key: str) -> None:
 
 def test_what_did_not_change_is_not_written_again(path: Path) -> None:
     journal = Journal(path)
-    journal.begin([])
-    journal.write({"a": Note("1")})
+    journal.begin({})
+    journal.write({"": {"a": Note("1")}})
     size = path.stat().st_size
-    journal.write({"a": Note("1")})
+    journal.write({"": {"a": Note("1")}})
     assert path.stat().st_size == size
     journal.close()
 
@@ -140,10 +150,10 @@ def test_it_is_written_anew_when_it_has_grown(path: Path, monkeypatch: pytest.Mo
     """Ten thousand changes of one record stay within the bound."""
     monkeypatch.setattr(rooms, "COMPACT_ABOVE", 4096)
     journal = Journal(path)
-    journal.begin([])
+    journal.begin({})
     largest = 0
     for number in range(10_000):
-        journal.write({"a": Note(str(number)), "b": Note("x" * 100)})
+        journal.write({"": {"a": Note(str(number)), "b": Note("x" * 100)}})
         largest = max(largest, path.stat().st_size)
     journal.close()
     assert largest < 3 * 4096
@@ -158,18 +168,18 @@ def test_a_full_disk_is_said_tried_again_and_made_good(path: Path, monkeypatch: 
     """What was there stays readable; when there is room again, all is there that was missed."""
     clock = Clock()
     journal = Journal(path, clock)
-    journal.begin([("a", Note("1"))])
+    journal.begin({"": {"a": Note("1")}})
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        assert not journal.write({"a": Note("2")})
+        assert not journal.write({"": {"a": Note("2")}})
         assert journal.failing == f"journal {path}: no space left on device"
         clock.now += 2
-        assert not journal.write({"a": Note("3")})
+        assert not journal.write({"": {"a": Note("3")}})
         assert not path.with_suffix(".new").exists()
     assert plain(Journal(path).load()) == {"a": "1"}
-    assert not journal.write({"a": Note("4")}), "it is not tried at every turn"
+    assert not journal.write({"": {"a": Note("4")}}), "it is not tried at every turn"
     clock.now += 2
-    assert journal.write({"a": Note("4"), "b": Note("5")})
+    assert journal.write({"": {"a": Note("4"), "b": Note("5")}})
     assert journal.failing is None
     journal.close()
     assert plain(Journal(path).load()) == {"a": "4", "b": "5"}
@@ -178,7 +188,7 @@ def test_a_full_disk_is_said_tried_again_and_made_good(path: Path, monkeypatch: 
 def test_half_a_line_of_a_full_disk_costs_nothing_but_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     journal = Journal(path, clock)
-    journal.begin([("a", Note("1"))])
+    journal.begin({"": {"a": Note("1")}})
     write = os.write
 
     def half(fd: int, data: memoryview) -> int:
@@ -188,10 +198,10 @@ def test_half_a_line_of_a_full_disk_costs_nothing_but_itself(path: Path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", half)
-        assert not journal.write({"a": Note("2" * 50)})
+        assert not journal.write({"": {"a": Note("2" * 50)}})
     assert plain(Journal(path).load()) == {"a": "1"}
     clock.now += 2
-    assert journal.write({"a": Note("3")})
+    assert journal.write({"": {"a": Note("3")}})
     journal.close()
     assert plain(Journal(path).load()) == {"a": "3"}
 
@@ -201,8 +211,8 @@ def test_a_disk_that_is_full_from_the_start_stops_nothing(path: Path, monkeypatc
     journal = Journal(path, clock)
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        assert not journal.begin([("a", Note("1"))])
+        assert not journal.begin({"": {"a": Note("1")}})
     clock.now += 2
-    assert journal.write({"a": Note("1")})
+    assert journal.write({"": {"a": Note("1")}})
     journal.close()
     assert plain(Journal(path).load()) == {"a": "1"}

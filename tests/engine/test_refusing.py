@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from supervisor.engine.asking import ask
+from supervisor.engine.journal import copied
 from supervisor.engine.planning import plan
 from supervisor.model.errors import BadRequest
 from supervisor.model.phases import Rotation
@@ -21,13 +22,13 @@ def world(tmp_path: Path) -> World:
 
 def refused(world: World, request: AnyRequest) -> BadRequest:
     """The refusal; a dry run is refused alike, and neither changes anything."""
-    before = dict(world.ledger.durable())
+    before = copied(world.ledger.durable())
     with pytest.raises(BadRequest) as dry:
         plan(world.ledger, request)
     with pytest.raises(BadRequest) as wet:
         ask(world.desk, request, world.now, world.now)
     assert (type(dry.value), str(dry.value)) == (type(wet.value), str(wet.value))
-    assert dict(world.ledger.durable()) == before
+    assert copied(world.ledger.durable()) == before
     return wet.value
 
 
