@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md, made from the lines that the benchmarks printed: docs/performance.jsonl."""
+"""docs/performance.md and our figures in the README, made from what was printed: docs/performance.jsonl."""
 
 import json
 import re
@@ -10,7 +10,13 @@ from tests.benchmarks._report import Figure, cell
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 FIGURES = PAGE.with_suffix(".jsonl")
-_BLOCK = re.compile(r"(<!-- figures: (\w+) ?(.*?) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+README = PAGE.parents[1] / "README.md"
+COMPARED = {
+    "| CPU of the daemon, 100 workers": ("idle", "CPU, 100 workers"),
+    "| a killed worker to its replacement": ("respawn", "respawn, median"),
+}
+"""Rows of the README's comparison, and the figure in clusterctl's column."""
+_BLOCK = re.compile(r"(<!-- figures: (\w+)(?: ([^\n]+?))? -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
 class Goal(NamedTuple):
@@ -39,7 +45,7 @@ GOALS = (
     Goal("HAProxy with 1,000 servers, read at 1 Hz", "haproxy", "share", 1.5, who="engine"),
     Goal("200 workers crash-looping at once, CPU", "crashloop", "CPU", 10.0, "pm2"),
     Goal("the same, the API's slowest answer", "crashloop", "API, worst", 20.0),
-    Goal("CPU of a sample of a worker, over C's", "sampling", "CPU and memory, 100 workers", 2.0, who="ours / C"),
+    Goal("CPU of a sample of a worker, over C's", "sampling", "100 workers", 2.0, who="ours / C"),
 )  # fmt: skip
 
 
@@ -103,10 +109,26 @@ def with_tables(page: str, lines: Sequence[dict[str, Any]]) -> str:
             case "machine":
                 rows = machine(lines)
             case name:
-                rows = table(lines, name, found[3])
+                rows = table(lines, name, found[3] or "")
         return f"{found[1]}\n" + "\n".join(rows) + f"\n\n{found[4]}"
 
     return _BLOCK.sub(filled, page)
+
+
+def compared(readme: str, lines: Sequence[dict[str, Any]]) -> str:
+    """The README with our figures of the last run in its comparison."""
+    rows = readme.split("\n")
+    for begins, (benchmark, what) in COMPARED.items():
+        at = next(number for number, row in enumerate(rows) if row.startswith(begins))
+        cells = rows[at].split("|")
+        cells[2] = f" {cell(value(figures_of(lines, benchmark), 'clusterctl', what))} ³ "
+        rows[at] = "|".join(cells)
+    return "\n".join(rows)
+
+
+def write(lines: Sequence[dict[str, Any]]) -> None:
+    PAGE.write_text(with_tables(PAGE.read_text(), lines))
+    README.write_text(compared(README.read_text(), lines))
 
 
 def machine(lines: Sequence[dict[str, Any]]) -> list[str]:
@@ -122,4 +144,4 @@ def recorded() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text(), recorded()))
+    write(recorded())

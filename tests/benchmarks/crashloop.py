@@ -1,6 +1,6 @@
 """Two hundred workers that crash at once, again and again: what that costs, and how the API answers meanwhile.
 
-    .venv/bin/python -m tests.benchmarks.crashloop [--only clusterctl] [--seconds 60]      # about 2 minutes
+    .venv/bin/python -m tests.benchmarks.crashloop [--only clusterctl] [--seconds 45]      # about 2 minutes
 
 Each worker ends at once with exit code 1. Every program restarts by its own default policy, so that `starts` says
 how much each did: clusterctl backs off from 0.5 s, doubling to 30 s; pm2 gives a worker up after 16 quick ends.
@@ -81,7 +81,7 @@ class Crashing(Arrivals):
 
 def main() -> None:
     made = parser(__doc__)
-    made.add_argument("--seconds", type=float, default=60.0)
+    made.add_argument("--seconds", type=float, default=45.0)
     options = made.parse_args()
     figures: list[Figure] = []
     with arrivals() as heard, tempfile.TemporaryDirectory(prefix="clusterctl-bench-") as place:

@@ -124,7 +124,7 @@ def engine(path: str | None, seconds: float) -> float:
 def main() -> None:
     made = parser(__doc__)
     made.add_argument("--servers", type=int, default=1000)
-    made.add_argument("--seconds", type=float, default=20.0)
+    made.add_argument("--seconds", type=float, default=15.0)
     options = made.parse_args()
     try:
         with haproxy(options.servers) as path:

@@ -19,7 +19,7 @@ from tests.benchmarks._readings import cpu_ns, pss_mib, wakeups
 from tests.benchmarks._report import Figure, parser, show
 from tests.benchmarks._worker import Arrivals, arrivals
 
-SETTLE = 3.0
+SETTLE = 2.0
 
 
 def cost(who: str, count: int, pids: Callable[[], Iterable[int]], seconds: float) -> list[Figure]:
@@ -49,7 +49,7 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--counts", type=int, nargs="*", default=[0, 100, 500])
     made.add_argument("--grown", type=int, nargs="*", default=[10, 1000], help="of clusterctl alone")
-    made.add_argument("--seconds", type=float, default=7.0)
+    made.add_argument("--seconds", type=float, default=6.0)
     options = made.parse_args()
     figures: list[Figure] = []
     with arrivals() as heard, tempfile.TemporaryDirectory(prefix="clusterctl-bench-") as place:

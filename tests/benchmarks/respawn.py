@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 from tests.benchmarks._cluster import cluster
 from tests.benchmarks._peers import at_work, chosen
@@ -23,6 +24,8 @@ from tests.benchmarks._report import Figure, parser, show, spread
 from tests.benchmarks._worker import Arrivals, arrivals
 
 WORKERS = 30
+GROWN = (100, 500, 1000)
+"""Workers among which one is killed, of clusterctl alone, to show how that grows."""
 PAUSE = 0.2
 FEW, SLOW = 8, 100.0
 """So many kills are enough of one that takes more than 100 ms."""
@@ -43,8 +46,8 @@ def killed(heard: Arrivals, pids: list[int], kills: int, patience: float = 5.0) 
     return took
 
 
-def ours(heard: Arrivals, kills: int) -> list[float]:
-    pool = f'[pools.jobs]\ncommand = ["{heard.program}", "{heard.path}"]\nworkers = {WORKERS}\n'
+def ours(heard: Arrivals, kills: int, workers: int = WORKERS) -> list[float]:
+    pool = f'[pools.jobs]\ncommand = ["{heard.program}", "{heard.path}"]\nworkers = {workers}\n'
     with cluster(pool) as here:
         here.settle()
         heard.clear()
@@ -100,6 +103,10 @@ def main() -> None:
         for name, take in own.items():
             if options.only in (None, name):
                 figures += spread(name, "respawn", take(heard, options.kills), "ms")
+        if options.only in (None, "clusterctl"):
+            for count in GROWN:
+                took = ours(heard, options.kills, count)
+                figures.append(Figure("clusterctl", f"of {count} workers, median", median(took), "ms"))
         for kind in chosen(options.only):
             if why := kind.missing():
                 figures.append(Figure(kind.name, "respawn, median", None, "ms", why))

@@ -101,7 +101,7 @@ def main() -> None:
         what = f"{count} workers"
         figures += [Figure(who, what, value, "µs", "" if value else "no C compiler") for who, value in rows.items()]
         if (in_c := rows["CPU and memory, C"]) and (own := rows["CPU and memory, ours"]):
-            figures.append(Figure("ours / C", what, own / in_c, "µs"))
+            figures.append(Figure("ours / C", what, own / in_c, "µs", "times, not µs"))
     show("sampling", figures, "CPU and memory <= 2 x C", options.json)
 
 

@@ -13,7 +13,6 @@ from dashboard.verbs import find
 from supervisor.settings.reading import read
 from tests import pages as made
 from tests.benchmarks import _page as bench
-from tests.benchmarks._report import cell
 from tests.docs import pages
 
 OPEN = {"VERB", "FILE", "POOL", "ID", "NAME", "…", "..."}
@@ -110,11 +109,6 @@ def test_the_tables_of_performance_are_what_the_benchmarks_printed() -> None:
     assert page == bench.with_tables(page, lines), "docs/performance.md is behind: python -m tests.benchmarks._page"
 
 
-@pytest.mark.parametrize(("begins", "benchmark", "what"), [
-    ("| CPU of the daemon, 100 workers", "idle", "CPU, 100 workers"),
-    ("| a killed worker to its replacement", "respawn", "respawn, median"),
-])  # fmt: skip
-def test_the_readme_compares_with_what_was_measured(begins: str, benchmark: str, what: str) -> None:
-    (row,) = [line for line in pages.named("README.md").splitlines() if line.startswith(begins)]
-    measured = bench.value(bench.figures_of(bench.recorded(), benchmark), "clusterctl", what)
-    assert row.split("|")[2].split()[0] == cell(measured), row
+def test_the_readme_compares_with_what_was_measured() -> None:
+    page = bench.README.read_text()
+    assert page == bench.compared(page, bench.recorded()), "README.md is behind: python -m tests.benchmarks._page"
