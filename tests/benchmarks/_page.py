@@ -29,6 +29,8 @@ class Goal(NamedTuple):
     peers: str = ""
     """The best peer that does the same job; beside the goal, as reference/peers.md has it."""
     who: str = "clusterctl"
+    unit: str = ""
+    """In place of the figure's."""
 
 
 GOALS = (
@@ -45,7 +47,7 @@ GOALS = (
     Goal("HAProxy with 1,000 servers, read at 1 Hz", "haproxy", "share", 1.5, who="engine"),
     Goal("200 workers crash-looping at once, CPU", "crashloop", "CPU", 10.0, "pm2"),
     Goal("the same, the API's slowest answer", "crashloop", "API, worst", 20.0),
-    Goal("CPU of a sample of a worker, over C's", "sampling", "100 workers", 2.0, who="ours / C"),
+    Goal("CPU of a sample of a worker, over C's", "sampling", "100 workers", 2.0, who="ours / C", unit="times"),
 )  # fmt: skip
 
 
@@ -64,6 +66,8 @@ def goals(lines: Sequence[dict[str, Any]]) -> list[str]:
     for goal in GOALS:
         figures = figures_of(lines, goal.benchmark)
         mine = value(figures, goal.who, goal.what)
+        if mine and goal.unit:
+            mine = mine._replace(unit=goal.unit)
         peer = value(figures, goal.peers, goal.what)
         beside = f"{goal.peers} {shown(peer)}" if peer and peer.value is not None else ""
         met = "" if mine is None or mine.value is None else "met" if mine.value <= goal.most else "**missed**"
