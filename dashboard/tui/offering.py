@@ -26,7 +26,7 @@ def offered(
     if workers and all(view.worker.phase in DOWN for view in workers):
         urgent.add("change('start')")
         moot |= {"change('restart')", "change('stop')"}
-    elif not any(view.worker.phase in DOWN for view in workers):
+    elif not any(view.worker.phase in DOWN for view in workers) and not (pool and pool.stopped):
         moot.add("change('start')")
     if pool is not None and pool.rollout is not None:
         urgent |= {"rollout", "change('pause')", "change('abort')"}
@@ -34,4 +34,6 @@ def offered(
     if "change('ready')" not in moot and backends:
         urgent.add("change('ready')")
     left = [key for key in keys if key.action not in moot and (key.rank < 99 or key.action in urgent)]
+    if pool is not None and pool.rollout is not None and pool.rollout.phase == "paused":
+        left = [key._replace(label="Go on") if key.action == "change('pause')" else key for key in left]
     return sorted(left, key=lambda key: (key.rank > 0, key.action not in urgent))

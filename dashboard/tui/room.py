@@ -44,7 +44,7 @@ def _narrow(height: int, workers: int) -> Shares:
     """No frames: a line with the title, the titles of the columns, rows."""
     if height < 12:
         return Shares(height, 0, 0)
-    table = min(workers + SPARE + 2, height - 2)
+    table = min(workers + SPARE + 2, height - 3)
     left = height - table
     lower = min(left - 4, 14) if left >= 11 else 0
     return Shares(table, lower, left - lower)

@@ -59,8 +59,10 @@ def troubles(mirror: Mirror) -> list[Trouble]:
     for pool in snapshot.pools:
         if pool.rollout is not None and pool.rollout.phase != "running":
             rollout = pool.rollout
-            said = f"▲ {pool.name}: rollout {rollout.phase}" + (f": {rollout.why}" if rollout.why else "")
-            found.append(Trouble(2, "", "", said, "warn", "V page  Z go on  A abort"))
+            reason = rollout.why or rollout.waiting_for
+            said = f"▲ {pool.name}: rollout {rollout.phase}" + (f": {reason}" if reason else "")
+            help = "V page  Z go on  A abort" if rollout.phase == "paused" else "V page  A abort"
+            found.append(Trouble(2, "", "", said, "warn", help if rollout.phase != "aborting" else "V page"))
     for key, view in mirror.workers.items():
         ranked = _WORKERS.get(view.worker.phase)
         if ranked is not None:

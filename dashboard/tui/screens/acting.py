@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dashboard.answers import NoAnswer, Refused
 from dashboard.tui.commands import Local
 from dashboard.tui.keys import Key
+from dashboard.tui.offering import offered
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import Page
 from dashboard.tui.worker_page import Detail
@@ -37,6 +38,9 @@ class ActingPage(Page, Operating):
 
     def show_again(self) -> None:
         self.show_mirror(self.top.mirror)
+
+    def keys_now(self) -> list[Key]:
+        return offered(super().keys_now(), self.chosen_workers(), self.chosen_backends(), self.chosen_pool())
 
     def clear_marks(self) -> None:
         """There are none on a page."""

@@ -75,14 +75,19 @@ class Page(Screen[None]):
 
     def on_mount(self) -> None:
         self.body.focus()
-        self.foot.set_keys(sorted(allowed(self.KEYS, self.top.read_only), key=lambda key: key.rank))
+        self.foot.set_keys(self.keys_now())
         self.call_after_refresh(self.show_mirror, self.top.mirror)
+
+    def keys_now(self) -> list[Key]:
+        """Those to offer, the best first."""
+        return sorted(allowed(self.KEYS, self.top.read_only), key=lambda key: key.rank)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_mirror, self.top.mirror)
 
     def show_mirror(self, mirror: Mirror) -> None:
         if self.is_mounted and self.body.size.width:
+            self.foot.set_keys(self.keys_now())
             self.heading.set_lines(((*self.title_line(mirror), *past_chip(self.top.mood.past)),))
             self.body.set_lines(self.text(mirror, self.body.size.width))
 

@@ -38,6 +38,13 @@ class RolloutScreen(Page):
         self.pool = pool
         self.operation = operation
 
+    def keys_now(self) -> list[Key]:
+        """What has ended can be neither held nor turned back; what runs need not be let go on."""
+        pool = self.top.mirror.pool(self.pool)
+        phase = pool.rollout.phase if pool and pool.rollout else None
+        moot = {None: STEERING, "running": STEERING[1:2], "paused": STEERING[:1]}.get(phase, ())
+        return [key for key in super().keys_now() if key not in moot]
+
     def title_line(self, mirror: Mirror) -> Line:
         return (" rollout of ", "dim"), (self.pool, "title"), ("   esc: leave it running", "dim")
 
