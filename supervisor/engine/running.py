@@ -93,6 +93,19 @@ class Running:
 
         self._tasks[name] = asyncio.create_task(again_and_again())
 
+    def once(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """A task that ends by itself; what it stumbles over is told, for nobody waits for it."""
+
+        async def told() -> None:
+            try:
+                await work
+            except Exception as error:
+                _log.exception("%s", name)
+                text = f"{name}: a fault of clusterctl itself: {type(error).__name__}: {error}"
+                self.desk.say("fault", "cluster", text, level="error")
+
+        self.performer.start(told())
+
     async def open_listeners(self) -> None:
         """Have the keeper hold the shared listening sockets that pools want, and no others."""
         sockets = self.ledger.sockets
@@ -200,10 +213,7 @@ class Running:
         while True:
             await self.engine.pause(RETRY)
             await self.open_listeners()
-            missing = [
-                n for n, s in self.ledger.proxies.items() if n not in self.performer.proxies and s.spec.embedded
-            ]
-            if missing and not self.ledger.stopping:
+            if self.ledger.proxies.keys() - self.performer.proxies.keys() and not self.ledger.stopping:
                 await self.align_proxies()
             for name, at in list(self._reload_due.items()):
                 if at <= time.monotonic() and not self.ledger.stopping:
@@ -240,7 +250,7 @@ class Running:
         else:
             for state in self.ledger.proxies.values():
                 state.awaited = "its configuration is being written" if state.spec.embedded else None
-            self.performer.start(self.follow_config())
+            self.once("reload", self.follow_config())
         self.ledger.revision += 1
         self.engine.touch()
         return operation_row(self.ledger.operations[operation.id])
@@ -283,7 +293,7 @@ class Running:
             if operation.running and isinstance(operation.request, Upgrade):
                 raise Conflict(f"{operation.id} is upgrading the engine already")
         operation = self.begin(request, "upgrade")
-        self.performer.start(self.step_aside(operation.id, request.python))
+        self.once("upgrade", self.step_aside(operation.id, request.python))
         return operation_row(operation)
 
     async def step_aside(self, operation: str, python: str | None) -> None:

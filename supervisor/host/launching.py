@@ -189,7 +189,11 @@ class KeeperLink:
                 if waiting and not waiting.done():
                     waiting.set_result(why)
             case _ if self._open:
-                self._tell(message)
+                try:
+                    self._tell(message)
+                except Exception:
+                    # One fact that we fail at must not take those with it that came in the same piece.
+                    _log.exception("hearing %s", message)
 
     def _lose(self, why: str) -> None:
         self._open = False

@@ -143,3 +143,19 @@ async def test_a_lost_keeper_is_told_once_and_nobody_waits_for_it(ends: Ends) ->
         await ends.link.held()
     assert await ends.link.listen("a", "127.0.0.1:1") == "the keeper is gone"
     assert ends.told == [KeeperLost(why="it has ended")]
+
+
+async def test_a_fact_that_is_failed_at_takes_none_of_those_behind_it_along(
+    ends: Ends, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Told] = []
+
+    def hear(fact: Told) -> None:
+        heard.append(fact)
+        if len(heard) == 1:
+            raise KeyError("a fault of ours")
+
+    ends.link._tell = hear
+    await ends.say(b'{"type":"Terminate"}\n{"type":"Terminate"}\n')
+    await until(lambda: len(heard) == 2, "the second fact")
+    assert "a fault of ours" in caplog.text
