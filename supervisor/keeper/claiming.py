@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import stat
 import time
 
@@ -103,6 +104,15 @@ class Log:
                 os.close(fd)
         except OSError:
             pass  # Nothing that the keeper does may hang on its log.
+
+
+def aloud(text: str) -> None:
+    """To the terminal that we run in, if it takes it at once: one that is stopped (Ctrl-S) must not stop us."""
+    try:
+        if os.isatty(2) and select.select((), (2,), (), 0)[1]:
+            os.write(2, f"clusterctl: {text}\n".encode())
+    except (OSError, ValueError):
+        pass
 
 
 def rotate(path: str, above: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from supervisor.keeper import identity, limits, straggling
 from supervisor.keeper.attending import Engine
-from supervisor.keeper.claiming import Refused, renew
+from supervisor.keeper.claiming import Refused, aloud, renew
 from supervisor.keeper.holding import Holder, signal_name
 from supervisor.keeper.loop import Loop
 from supervisor.keeper.notify import NotifySocket, announce, watchdog
@@ -265,10 +265,12 @@ class Keeper:
         announce(self._manager, "STOPPING=1")
         if self._terminating > 1:
             self._log(f"{name} again: killing everything")
+            aloud("killing everything")
             self._end("kill")
             self._engine.kill()
             return
         self._log(f"{name}: asking the engine to take everything down")
+        aloud("stopping gracefully; once more kills everything")
         if self._engine.pid is None:
             # It may still do it properly, in one last life.
             self._engine.start()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.whole.cluster import PYTHON, SERVER, Cluster, Json, alive, cluster, port_block, until
+from tests.whole.test_demo_screen import read_until
 
 pytestmark = pytest.mark.real
 
@@ -212,3 +214,24 @@ def test_a_second_operation_on_a_pool_is_refused_by_name() -> None:
         assert "restart web" in ran.err + ran.out
         made.must("rollout", "abort", "web")
         made.until_pool(lambda p: p["rollout"] is None and p["ready"] == 2, "put back")
+
+
+def test_in_the_foreground_a_first_interrupt_says_what_a_second_one_does() -> None:
+    deaf = "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
+    pool = f"""[pools.deaf]\ncommand = ["sh", "-c", "{deaf}"]\nready = {{ log = "deaf" }}\n"""
+    ours, theirs = pty.openpty()
+    with cluster(pool, up=False) as made:
+        words = [PYTHON, "-m", "dashboard", "up", "-c", str(made.config)]
+        process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        try:
+            made.until_pool(lambda p: p["ready"] == 1, "it is up", name="deaf")
+            process.send_signal(signal.SIGINT)
+            read_until(ours, b"stopping gracefully; once more kills everything")
+            process.send_signal(signal.SIGINT)
+            read_until(ours, b"killing everything\r\n")
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+            os.close(theirs)
