@@ -268,6 +268,8 @@ class Running:
     def shut_down(self, request: Shutdown) -> OperationRow:
         """Take the cluster down; with `keep_workers` end at once and leave everything running."""
         verb = "down --keep-workers" if request.keep_workers else "down"
+        if self.keep_workers:
+            raise Conflict("the cluster is going down already, and its workers stay")
         if self.ledger.stopping:
             running = next(o for o in self.ledger.operations.values() if o.running and o.verb.startswith("down"))
             return operation_row(running)

@@ -1,5 +1,6 @@
 """A cluster's life as an operator sees it: up, kills of all kinds, scaling, stop and start, a bad file, down."""
 
+import contextlib
 import json
 import os
 import pty
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.answers import NoAnswer, Refused
+from dashboard.pipe import Pipe
 from tests.whole.cluster import PYTHON, SERVER, Cluster, Json, alive, cluster, port_block, until
 from tests.whole.test_demo_screen import read_until
 
@@ -96,6 +99,18 @@ def test_a_keeper_that_is_killed_leaves_workers_that_the_next_up_adopts(running:
 def test_down_that_keeps_the_workers_and_the_next_up(running: Cluster) -> None:
     before = pids(running.pool())
     running.must("down", "--keep-workers")
+    assert all(alive(pid) for pid in before.values())
+    running.up()
+    assert pids(running.pool()) == before
+
+
+def test_a_down_right_after_one_that_keeps_the_workers_does_not_cut_them_off(running: Cluster) -> None:
+    before = pids(running.pool())
+    pipe = Pipe(str(running.state / "clusterctl.sock"))
+    pipe.send("POST", "/v1/shutdown", {"keep_workers": True, "yes": True})
+    with contextlib.suppress(NoAnswer), pytest.raises(Refused, match="its workers stay"):
+        pipe.send("POST", "/v1/shutdown", {"keep_workers": False, "yes": True})
+    until(lambda: running.verb("status").code == 3, "it is down")
     assert all(alive(pid) for pid in before.values())
     running.up()
     assert pids(running.pool()) == before
