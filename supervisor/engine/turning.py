@@ -25,6 +25,8 @@ from supervisor.model.workers import End, Worker
 
 FRESH = 200
 """Requests that a server just added may have had before it is first seen."""
+BIRTHS = 40
+"""Workers started in one turn: each takes a tenth of a millisecond, and others want their turn too."""
 PASSES = 6
 """A dismissal may allow a start, and so on; what is left after so many is done in the next turn."""
 
@@ -83,9 +85,11 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
     for waiting in [slot for slot in ledger.waits if slot.startswith(f"{name}.")]:
         del ledger.waits[waiting]
     ledger.waits.update({f"{name}.{number}": what for number, what in plan.waits.items()})
-    born = len(turn.births)
+    born, full = len(turn.births), False
     for deed in plan.deeds:
         match deed:
+            case Spawn() if len(turn.births) >= BIRTHS:
+                full = True
             case Spawn():
                 give_birth(desk, turn, deed)
             case Dismiss():
@@ -98,8 +102,11 @@ def look(desk: Desk, turn: Turn, name: str) -> bool:
         ledger.slots.pop(name, None)
         desk.say("pool-removed", name, "no longer configured; its workers are gone")
         return False
+    if full:
+        turn.wakes.append(turn.now)  # the others in the next turn
     # Births change nothing for the others; only those that failed, or deeds that take away, let more be found.
-    return any(not isinstance(deed, Spawn) for deed in plan.deeds) or len(turn.births) - born < len(plan.deeds)
+    failed = not full and len(turn.births) - born < len(plan.deeds)
+    return failed or any(not isinstance(deed, Spawn) for deed in plan.deeds)
 
 
 def mark_serving(desk: Desk, turn: Turn, name: str) -> None:
