@@ -12,6 +12,7 @@ from supervisor.model.operations import Operation
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.pools import RolloutPhase
 from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop, Upgrade
+from supervisor.model.text import plural
 from supervisor.model.workers import Slot
 
 SLOT_NUMBER = re.compile("[0-9]{1,9}")
@@ -28,7 +29,7 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
     request = operation.request
     match request:
         case Scale():
-            return settled(picture, f"{picture.pool.name} has {picture.pool.desired} workers")
+            return settled(picture, f"{picture.pool.name} has {plural(picture.pool.desired, 'worker')}")
         case Start():
             number = number_of(request.target)
             if number is not None and number not in picture.slots:

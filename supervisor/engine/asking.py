@@ -27,6 +27,7 @@ from supervisor.model.requests import (
     Upgrade,
 )
 from supervisor.model.spec import PoolSpec
+from supervisor.model.text import plural
 
 
 def ask(desk: Desk, request: AnyRequest, now: float, wall: float) -> Operation:
@@ -100,7 +101,7 @@ def scale(ledger: Ledger, request: Scale) -> str | None:
     pool = ledger.pools[request.pool]
     count = wanted_count(pool, request)
     if count == pool.desired:
-        return f"{pool.name} has {count} workers already"
+        return f"{pool.name} has {plural(count, 'worker')} already"
     ledger.pools[pool.name] = replace(pool, desired=count)
     return None
 

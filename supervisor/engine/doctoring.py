@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from supervisor.core.crowding import crowded
-from supervisor.engine.intake import plural
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import room
 from supervisor.host.signals import handles
 from supervisor.model.pools import Pool
+from supervisor.model.text import plural
 from supervisor.model.workers import Worker
 
 KEEP_ALIVE = 5.0

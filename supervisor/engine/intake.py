@@ -15,6 +15,7 @@ from supervisor.model.events import Level
 from supervisor.model.facts import FellQuiet, Measured, WorkerFact
 from supervisor.model.launch import Exited, SpawnFailed
 from supervisor.model.phases import Phase, Rotation
+from supervisor.model.text import plural
 from supervisor.model.workers import End, Slot, Worker
 
 
@@ -127,10 +128,6 @@ def tell_slot(desk: Desk, before: Slot, after: Slot, now: float) -> None:
     elif after.retry_at is not None and after.retry_at != before.retry_at:
         text = f"backing off {after.retry_at - now:.1f} s after {plural(len(after.deaths), 'death')}"
         desk.say("slot-backing-off", after.name, text, level="warning", pool=after.pool)
-
-
-def plural(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def measure(desk: Desk, fact: Measured) -> set[str]:

@@ -18,6 +18,7 @@ from supervisor.model.requests import (
     Stop,
     Upgrade,
 )
+from supervisor.model.text import plural
 from supervisor.model.workers import Worker
 
 
@@ -91,7 +92,7 @@ def leave_steps(ledger: Ledger, pool: Pool, workers: list[Worker]) -> list[str]:
 
 def scale_steps(ledger: Ledger, pool: Pool, count: int) -> tuple[str, ...]:
     if count == pool.desired:
-        return (f"{pool.name} has {count} workers already",)
+        return (f"{pool.name} has {plural(count, 'worker')} already",)
     if count > pool.desired:
         names = ", ".join(f"{pool.name}.{n}" for n in range(pool.desired, count))
         steps = [f"start {names}, generation {pool.complete}"]
@@ -99,13 +100,13 @@ def scale_steps(ledger: Ledger, pool: Pool, count: int) -> tuple[str, ...]:
             steps.append(f"add each to {pool.spec.traffic.proxy}/{pool.spec.traffic.upstream} when it is ready")
         return tuple(steps)
     leaving = [w for w in ledger.workers_of(pool.name) if w.slot >= count]
-    return tuple(leave_steps(ledger, pool, leaving)) or (f"{pool.name} would want {count} workers",)
+    return tuple(leave_steps(ledger, pool, leaving)) or (f"{pool.name} would want {plural(count, 'worker')}",)
 
 
 def rollout_steps(ledger: Ledger, pool: Pool, generation: int) -> tuple[str, ...]:
     policy = pool.spec.rollout
     head = (
-        f"roll {pool.name} from generation {pool.complete} to {generation}: {pool.desired} workers, "
+        f"roll {pool.name} from generation {pool.complete} to {generation}: {plural(pool.desired, 'worker')}, "
         f"surge {policy.surge}, unavailable {policy.unavailable}"
     )
     each = [step for n in range(pool.desired) for step in replace_steps(ledger, pool, n)]

@@ -8,6 +8,7 @@ from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.refusing import held
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.spec import ClusterSpec, PoolSpec, ProxySpec
+from supervisor.model.text import plural
 
 
 def check_reload(ledger: Ledger, spec: ClusterSpec) -> None:
@@ -39,7 +40,7 @@ def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
     for pool in spec.pools:
         have = ledger.pools.get(pool.name)
         if have is None:
-            found.append(f"add pool {pool.name} with {pool.workers} workers")
+            found.append(f"add pool {pool.name} with {plural(pool.workers, 'worker')}")
             continue
         found += pool_sentences(have, change_of(have, pool))
     for name in ledger.pools.keys() - wanted.keys():

@@ -3,7 +3,6 @@
 from supervisor.core.crowding import crowded
 from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.desk import rfc3339
-from supervisor.engine.intake import plural
 from supervisor.engine.known_rows import KnownBackend, KnownWorker
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.model.backends import Backend, Upstream
@@ -23,6 +22,7 @@ from supervisor.model.snapshot import (
     WorkerRow,
 )
 from supervisor.model.spec import TrafficSpec
+from supervisor.model.text import plural
 from supervisor.model.workers import End, Slot, Worker
 
 

@@ -29,3 +29,7 @@ def clean(text: str, longest: int = LONGEST) -> str:
 def clean_bytes(line: bytes, longest: int = LONGEST) -> str:
     """`clean` for a line of output in any encoding: what is not UTF-8 becomes U+FFFD."""
     return clean(line[: longest * 4].decode("utf-8", "replace"), longest)
+
+
+def plural(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
