@@ -106,6 +106,8 @@ def _pool(pool: Row) -> list[str]:
     notes = ["stopped"] if pool.get("stopped") else []
     notes += [rolling(rollout)] if rollout else []
     notes += [str(pool["why"])] if pool.get("why") else []
+    phases = [worker.get("phase") for worker in pool.get("workers") or ()]
+    notes += [f"{phases.count(phase)} {phase}" for phase in ("failed", "backing-off") if phase in phases]
     return [
         word(pool.get("name")),
         f"{pool.get('ready')}/{pool.get('desired')}",

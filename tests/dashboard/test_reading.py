@@ -71,6 +71,12 @@ def test_the_reason_of_a_failure_is_seen_at_80_columns() -> None:
     assert "exit code 1" in text
 
 
+def test_a_pool_s_note_counts_what_failed() -> None:
+    found = (worker(), *(worker(f"web.{n}", phase=phase) for n, phase in enumerate(("failed", "backing-off"), 1)))
+    line = next(line for line in frame(plain(picture(found)), Paper()) if line.startswith("web "))
+    assert line.endswith("  1 failed; 1 backing-off")
+
+
 def test_what_is_unknown_is_a_dash_and_never_zero() -> None:
     snapshot = plain(picture((worker(cpu_percent=None, rss_bytes=None, requests_per_second=None),)))
     row = next(line for line in frame(snapshot, Paper()) if line.startswith("web.0"))
