@@ -36,8 +36,9 @@ async def test_small_and_large_show_header_table_backends_and_events() -> None:
             "clusterctl demo", "5/5 serving", "Workers 5", "Backends 4", "web.1 killed by SEGV", "REQ", "not ours"
         )
         await s.pilot.resize_terminal(80, 24)
+        # What is seen right after a change of size may be the picture from before it.
+        await s.until(lambda: "Backends 4" not in s.text())
         await s.see("Workers 5", "web.1 killed by SEGV")
-        assert "Backends 4" not in s.text()
         await s.press("tab")
         await s.see("Backends 4", "web/legacy")
 
