@@ -66,7 +66,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
 
     def chosen(self) -> list[Row]:
         """The marked rows in their order, or the one under the cursor."""
-        marked = [self.rows[key] for key in self.order if key in self.marks]
+        marked = [self.rows[key] for key in self.order if key in self.marks] if self.marks else []
         return marked or ([self.current] if self.current is not None else [])
 
     def set_rows(self, rows: dict[str, Row]) -> None:
