@@ -156,8 +156,9 @@ def replaced(operation: Operation, picture: Picture) -> Judgement:
         return Judgement("the old one keeps serving", failed=why)
     if slot.failed:
         return Judgement("given up", failed=f"{slot.failed}{last_words(slot)}")
-    if not old and any(picture.serves(w) for w in workers):
-        return Judgement(f"{operation.target} is replaced", done=True)
+    if not old and any(picture.stands(w) for w in workers):
+        kept = "" if any(picture.serves(w) for w in workers) else ", and stays out of rotation as an operator asked"
+        return Judgement(f"{operation.target} is replaced{kept}", done=True)
     if not old and not workers:
         return Judgement("its new worker is to start")
     phases = ", ".join(f"{'old' if w in old else 'new'} one {w.phase}" for w in workers)

@@ -127,16 +127,23 @@ def unfinished(picture: Picture, rollout: Rollout, number: int) -> tuple[str, fl
     if not new:
         starting = any(w.generation == rollout.to_generation for w in workers)
         return ("its new worker to get ready" if starting else "its old worker to leave"), None
-    if not any(picture.serves(w) for w in new):
+    if not any(picture.stands(w) for w in new):
         begun = [max(w.ready_at or 0.0, v.since) for w in new if (v := picture.views.get(w.serial)) and v.fresh]
         until = max(begun) + limit_of(picture, rollout) if begun else None
         return "its new worker to be up at the proxy", until
-    since = max((w.serving_since if w.serving_since is not None else picture.now) for w in new)
+    since = max(stood_since(picture, w) for w in new)
     if picture.now < since + picture.pool.spec.rollout.watch:
         return "its new worker to prove itself", since + picture.pool.spec.rollout.watch
     if old:
         return f"its old worker, {old[0].phase}, to be gone", None
     return None
+
+
+def stood_since(picture: Picture, worker: Worker) -> float:
+    """Since when it serves; one that an operator keeps out of rotation is judged by its own readiness."""
+    if worker.serving_since is not None:
+        return worker.serving_since
+    return worker.since if picture.stands(worker) else picture.now
 
 
 def ended_well(slot: Slot, rollout: Rollout) -> bool:
@@ -193,7 +200,7 @@ def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
 def fell(picture: Picture, rollout: Rollout, worker: Worker) -> str | None:
     """Ready by our probe, but the proxy that answers says otherwise: after it served, or for too long."""
     view = picture.views.get(worker.serial)
-    if view is None or not view.fresh or worker.phase is not Phase.READY or picture.serves(worker):
+    if view is None or not view.fresh or worker.phase is not Phase.READY or picture.stands(worker):
         return None
     backend = view.backend
     # A server that the proxy knew before the worker came may be down from then, until its checks say otherwise.

@@ -226,6 +226,10 @@ def rotate(ledger: Ledger, request: Rotate) -> str | None:
         return f"{request.target} is in rotation already"
     if request.rotation is Rotation.READY:
         ledger.asked.pop(key, None)
+        vacant = [s for slots in ledger.slots.values() for s in slots.values() if s.kept_out is not None]
+        for slot in vacant:
+            if slot.name == backend.name.partition(":")[0]:
+                ledger.keep(replace(slot, kept_out=None))
         return None
     so = ledger.asked.get(key) is request.rotation is backend.rotation and quiet(backend)
     ledger.asked[key] = request.rotation

@@ -106,10 +106,12 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
     ledger = desk.ledger
     ledger.workers.pop(worker.serial, None)
     ledger.samples.pop(worker.serial, None)
+    slot = ledger.slot(worker.pool, worker.slot)
     if worker.address is not None and not any(w.address == worker.address for w in ledger.workers.values()):
+        if not any(w.slot == worker.slot for w in ledger.workers_of(worker.pool)):
+            slot = replace(slot, kept_out=ledger.asked_of(worker))
         for key in [key for key in ledger.asked if key[2] == worker.address]:
             del ledger.asked[key]
-    slot = ledger.slot(worker.pool, worker.slot)
     after = after_end(slot, worker, end, ledger.pools[worker.pool].spec.restart, now, random.random())
     ledger.keep(after)
     asked_for = worker.phase in (Phase.STOPPING, Phase.DRAINING) and worker.failed is None

@@ -135,6 +135,10 @@ class Ledger:
             if (proxy, upstream) == (traffic.proxy, traffic.upstream)
         }
 
+    def asked_of(self, worker: Worker) -> Rotation | None:
+        """What an operator asked for a worker's backend, while that holds: drain or maint."""
+        return self.asked_in(self.pools[worker.pool]).get(worker.address or "")
+
     def picture(self, name: str, now: float) -> Picture:
         """The whole picture of one pool, for the pure part to look at."""
         pool = self.pools[name]

@@ -253,9 +253,26 @@ def give_birth(desk: Desk, turn: Turn, deed: Spawn) -> None:
         since=turn.now,
         asked=turn.now,
     )
+    inherit(desk, worker)
     ledger.workers[worker.serial] = worker
     turn.births.append(worker)
     turn.wakes.append(turn.now + spec.ready.timeout)
+
+
+def inherit(desk: Desk, worker: Worker) -> None:
+    """An operator keeps a backend out of rotation until he says otherwise, whoever fills its slot meanwhile."""
+    ledger = desk.ledger
+    slot = ledger.slot(worker.pool, worker.slot)
+    before = [ledger.asked_of(w) for w in ledger.workers_of(worker.pool) if w.slot == worker.slot and w.live]
+    rotation = next((asked for asked in before if asked is not None), slot.kept_out)
+    traffic = ledger.pools[worker.pool].spec.traffic
+    if slot.kept_out is not None:
+        ledger.keep(replace(slot, kept_out=None))
+    if rotation is None or traffic is None or worker.address is None:
+        return
+    ledger.asked[traffic.proxy, traffic.upstream, worker.address] = rotation
+    text = f"its new worker stays in {rotation}, as an operator asked: `clusterctl ready {slot.name}` ends that"
+    desk.say("rotation-kept", slot.name, text, pool=worker.pool)
 
 
 def misnamed(ledger: Ledger, pool: Pool, slot: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from supervisor.model.phases import Phase
+from supervisor.model.phases import Phase, Rotation
 
 
 class End(Struct, frozen=True, kw_only=True):
@@ -107,6 +107,8 @@ class Slot(Struct, frozen=True, kw_only=True):
     """A worker of its generation has served well, during the rollout that turned it."""
     ends: tuple[End, ...] = ()
     """The last few ends, newest last."""
+    kept_out: Rotation | None = None
+    """What an operator asked for the backend of its last worker, who is gone: the next one inherits it."""
 
     @property
     def name(self) -> str:
