@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Tests in so many processes: most of the time of the real ones is waiting, so that two cores carry three.
 SPREAD := --dist worksteal -n
-# Programs that the tests run beside ours; .ci/packages installs them where it may. Node is not needed.
-PROGRAMS := haproxy openssl tmux systemd-analyze chromium
+# Programs that the tests run beside ours; .ci/packages installs them where it may.
+PROGRAMS := haproxy openssl tmux systemd-analyze chromium node
 # What the benchmarks compare with, where the system has it; the others come from PyPI and npm.
 SYSTEM_PEERS := runsvdir s6-svscan htop btop npm
 

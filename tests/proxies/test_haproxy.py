@@ -219,15 +219,20 @@ def fill(path: str, taken: list[socket.socket]) -> None:
 
 
 async def test_a_haproxy_whose_connections_are_all_taken_is_called_busy(rig: Rig) -> None:
-    # Stopped too, so that it cannot take from the queue what it has room for: 10 are served, 10 and one wait.
+    # It serves ten at a time, however long they say nothing; as many more wait in the kernel's queue.
     taken: list[socket.socket] = []
-    await stop(rig.process.pid)
-    try:
+
+    async def full() -> bool:
         fill(f"{rig.directory}/admin.sock", taken)
-        with pytest.raises(ProxyUnreachable, match="busy: all connections"):
+        try:
             await rig.proxy.observe()
+        except ProxyUnreachable as error:
+            return "busy: all connections" in str(error)
+        return False
+
+    try:
+        await until(full, "it is called busy")
     finally:
-        os.kill(rig.process.pid, signal.SIGCONT)
         for sock in taken:
             sock.close()
 
@@ -285,7 +290,14 @@ async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight
 
         await until(taken_over, "the new process answers")
         await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
-        assert (await backend(rig, name)).in_flight == 1
+
+        async def alone() -> bool:
+            # A connection that the old process keeps idle counts too, until it closes it on its way out.
+            count = (await backend(rig, name)).in_flight
+            assert count, "it is never told to be over before it is"
+            return count == 1
+
+        await until(alone, "the slow request alone is in flight")
         begun_since = HAProxy(rig.proxy.spec, rig.directory)
         flights = {b.name: b.in_flight for b in (await begun_since.observe()).upstreams[0].backends}
         assert flights[name] == 1, "an engine that began after the reload sees it too"
