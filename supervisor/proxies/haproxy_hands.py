@@ -46,22 +46,30 @@ class Hands:
         match step:
             case Turn(server, _, to):
                 await self._change(haproxy_text.set_rotation(upstream, server, to))
-            case Add(server, address, rotation):
-                await self._add(upstream, server, address, marks)
+            case Add(server, _, rotation, _):
+                await self._add(upstream, step, marks)
                 await self._open(upstream, server, rotation)
             case Move(server, address, rotation):
                 await self._change(haproxy_text.set_address(upstream, server, address))
                 await self._open(upstream, server, rotation)
 
-    async def _add(self, upstream: str, server: str, address: str, marks: set[int]) -> None:
+    async def _add(self, upstream: str, step: Add, marks: set[int]) -> None:
         if self._cannot_add is not None:
-            raise ProxyRefused(f"cannot add {server} ({address}): {self._cannot_add}")
+            raise ProxyRefused(f"cannot add {step.server} ({step.address}): {self._cannot_add}")
         mark: int | None = None
         if not self._spec.embedded:
             mark = next(n for n in range(haproxy_text.OURS_FROM, haproxy_text.OURS_TO) if n not in marks)
             marks.add(mark)
         await self._change(
-            haproxy_text.add_server(upstream, server, address, self._spec.check, mark=mark, cookie=self._cookie)
+            haproxy_text.add_server(
+                upstream,
+                step.server,
+                step.address,
+                self._spec.check,
+                mark=mark,
+                cookie=self._cookie,
+                shared=step.shared,
+            )
         )
 
     async def _open(self, upstream: str, server: str, rotation: Rotation) -> None:

@@ -36,6 +36,7 @@ class Add(Struct, frozen=True):
     server: str
     address: str
     rotation: Rotation
+    shared: bool = False
 
 
 class Move(Struct, frozen=True):
@@ -82,8 +83,10 @@ def coming(current: Sequence[Backend], want: Want) -> tuple[Turn | Add | Move, .
             holder = holders.get(candidate)
             if candidate in taken or (holder and not _tombstone(holder, wanted)):
                 continue
-            kind = Move if holder else Add
-            steps.append(kind(candidate, member.address, member.rotation))
+            if holder:
+                steps.append(Move(candidate, member.address, member.rotation))
+            else:
+                steps.append(Add(candidate, member.address, member.rotation, member.shared))
             taken.add(candidate)
             break
     return tuple(steps)
@@ -96,7 +99,7 @@ def said(upstream: str, step: Turn | Delete | Add | Move) -> str:
             return f"{upstream}/{server}: rotation {was.value} -> {to.value}"
         case Delete(server, address):
             return f"{upstream}/{server}: removed ({address})"
-        case Add(server, address, rotation):
+        case Add(server, address, rotation, _):
             return f"{upstream}/{server}: added ({address}, {rotation.value})"
         case Move(server, address, rotation):
             return f"{upstream}/{server}: given to {address} ({rotation.value})"

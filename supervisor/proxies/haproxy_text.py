@@ -61,7 +61,16 @@ def set_rotation(upstream: str, server: str, rotation: Rotation) -> str:
     return f"set server {name(upstream)}/{name(server)} state {rotation.value}"
 
 
-def add_server(upstream: str, server: str, at: str, check: CheckSpec, *, mark: int | None, cookie: bool) -> str:
+def add_server(
+    upstream: str,
+    server: str,
+    at: str,
+    check: CheckSpec,
+    *,
+    mark: int | None,
+    cookie: bool,
+    shared: bool = False,
+) -> str:
     """A server that starts in maint, its checks off; it inherits nothing of `default-server`."""
     ip, port = address(at)
     words = [f"add server {name(upstream)}/{name(server)} {joined(ip, port)}"]
@@ -69,6 +78,9 @@ def add_server(upstream: str, server: str, at: str, check: CheckSpec, *, mark: i
         words.append(f"id {mark}")
     if cookie:
         words.append(f"cookie {name(server)}")
+    if shared:
+        # A worker that leaves closes its idle connections, under the next request that would go out on one.
+        words.append("pool-max-conn 0")
     words.append(f"check {check_words(check)}")
     return " ".join(words)
 

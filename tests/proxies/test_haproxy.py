@@ -113,6 +113,18 @@ async def test_what_we_added_is_known_as_ours_by_an_adapter_that_comes_later(rig
         )
 
 
+async def test_a_server_that_several_workers_share_is_added_and_serves(rig: Rig) -> None:
+    """With words of its own, which every version must take."""
+    async with Web("three") as three:
+        shared = Member(name="web", address=three.address, rotation=Rotation.READY, shared=True)
+        out = want(("s1", rig.one, Rotation.MAINT), ("s2", rig.two, Rotation.MAINT))
+        await rig.proxy.converge(Want(upstream="app", members=(*out.members, shared)))
+        await until(lambda: is_up(rig, "web"), "it is up")
+        client = Client(rig.front)
+        assert await client.get() == (200, "three")
+        await client.close()
+
+
 async def test_a_server_held_by_a_clients_connection_is_a_tombstone_whose_place_is_taken(rig: Rig) -> None:
     """2.8 refuses to delete while a client's session owns a connection to it; later ones delete at once."""
     async with Web("three") as three, Web("four") as four:

@@ -72,6 +72,11 @@ def test_an_added_server_is_told_everything_since_it_inherits_nothing() -> None:
     )
 
 
+def test_a_server_that_workers_share_keeps_no_idle_connection_for_one_to_close_under_a_request() -> None:
+    words = text.add_server("web", "web", "127.0.0.1:8000", CheckSpec(), mark=None, cookie=False, shared=True)
+    assert " pool-max-conn 0 " in words
+
+
 @pytest.mark.parametrize(
     ("command", "reply", "why"),
     [
