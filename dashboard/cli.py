@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
             fail(line)
         return error.exit_code
     except NobodyThere as error:
-        fail(f"no cluster is running (looked at {error}); start one with `clusterctl up`")
+        fail(_nobody_there(str(error)))
         return 3
     except NoAnswer as error:
         fail(f"{error}; see `clusterctl status`")
@@ -46,6 +46,17 @@ def main(argv: list[str] | None = None) -> int:
         # Who read us has enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _nobody_there(socket: str) -> str:
+    from dashboard.survivors import survivors, unsupervised
+
+    if left := survivors(os.path.dirname(socket)):
+        return (
+            f"no cluster is running (looked at {socket}), but {unsupervised(left)}: nothing restarts them; "
+            "`clusterctl up` adopts them, `clusterctl down` ends them"
+        )
+    return f"no cluster is running (looked at {socket}); start one with `clusterctl up`"
 
 
 def _dispatch(words: list[str]) -> int:

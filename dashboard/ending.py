@@ -14,7 +14,11 @@ from dashboard.changes import Change, accepted, plan, submitted
 from dashboard.finding import Place, place
 from dashboard.following import Progress, Row, outcome
 from dashboard.pipe import Pipe
-from dashboard.printing import result, tell
+from dashboard.printing import fail, result, tell
+from dashboard.survivors import survivors, unsupervised
+
+_ENDING = 10.0
+"""Seconds that a keeper whose socket is gone may take to be gone too."""
 
 
 def down(args: Namespace) -> int:
@@ -26,11 +30,7 @@ def down(args: Namespace) -> int:
             return plan(pipe, change, args.json)
         return _ended(where, pipe, change, args)
     except NobodyThere:
-        sentence = f"cluster {where.name} is already down (nobody listens on {where.socket})"
-        if args.json:
-            return outcome({"id": None, "verb": "down", "phase": "done", "progress": sentence}, True)
-        result(sentence)
-        return 0
+        return _nobody(where, change, args)
     except NoAnswer as error:
         # An engine that cannot run must not make its cluster immortal.
         if args.keep_workers or (keeper := keeper_of(where.state)) is None:
@@ -41,6 +41,33 @@ def down(args: Namespace) -> int:
     except KeyboardInterrupt:
         tell(f"interrupted; cluster {where.name} goes on ending")
         return 130
+
+
+def _nobody(where: Place, change: Change, args: Namespace) -> int:
+    """Nobody listens; what a keeper that was killed, or a `down --keep-workers`, has left is ended all the same."""
+    keeper = keeper_of(where.state)
+    # It is about to end: its socket goes a little before it does.
+    if keeper and not _keeper_over(where, keeper, _ENDING if args.timeout is None else args.timeout):
+        result(f"still going: the keeper of {where.name} (pid {keeper}) has not ended yet")
+        return 6
+    left = survivors(where.state)
+    if not left or args.keep_workers:
+        sentence = f"cluster {where.name} is already down (nobody listens on {where.socket})"
+        sentence += f"; {unsupervised(left)}" if left else ""
+        if args.json:
+            return outcome({"id": None, "verb": "down", "phase": "done", "progress": sentence}, True)
+        result(sentence)
+        return 0
+    if args.dry_run:
+        result(f"{unsupervised(left)}: a keeper would adopt them and end them gracefully")
+        return 0
+    from dashboard.starting import start_detached
+
+    tell(f"{unsupervised(left)}; starting keeper and engine to end them gracefully")
+    if where.config is None or start_detached(where, 60.0, tell) != 0:
+        fail(f"{unsupervised(left)}; `clusterctl up` adopts them, then `clusterctl down` ends them")
+        return 1
+    return _ended(where, Pipe(where.socket), change, args)
 
 
 def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
@@ -58,14 +85,20 @@ def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
 
 
 def _keeper_ended(where: Place, keeper: int, timeout: float | None) -> int:
+    if not _keeper_over(where, keeper, timeout):
+        result(f"still going: the keeper of {where.name} (pid {keeper}) has not ended yet")
+        return 6
+    result(f"cluster {where.name} is down")
+    return 0
+
+
+def _keeper_over(where: Place, keeper: int, timeout: float | None) -> bool:
     deadline = None if timeout is None else time.monotonic() + timeout
     with _watched(keeper) as ended:
         while not _over(ended, 0.1) and keeper_of(where.state) is not None:
             if deadline is not None and time.monotonic() >= deadline:
-                result(f"still going: the keeper of {where.name} (pid {keeper}) has not ended yet")
-                return 6
-    result(f"cluster {where.name} is down")
-    return 0
+                return False
+    return True
 
 
 def keeper_of(state: str) -> int | None:

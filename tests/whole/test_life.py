@@ -96,6 +96,30 @@ def test_a_keeper_that_is_killed_leaves_workers_that_the_next_up_adopts(running:
     running.until_pool(lambda p: p["ready"] == 2 and pids(p)["web.0"] != before["web.0"], "adopted, and watched")
 
 
+def test_a_down_without_a_keeper_ends_the_workers_that_it_left(running: Cluster) -> None:
+    before = pids(running.pool())
+    snapshot = running.snapshot()
+    os.kill(snapshot["engine"]["keeper_pid"], signal.SIGKILL)
+    until(lambda: not alive(snapshot["engine"]["pid"]), "the engine ends without its keeper")
+    looked = running.verb("status")
+    assert looked.code == 3
+    assert "2 workers still run, unsupervised (web.0" in looked.err
+    assert "2 workers still run" in running.must("down", "--keep-workers")
+    ran = running.verb("down", "--timeout", "30s")
+    assert ran.code == 0, ran
+    assert "2 workers still run" in ran.err
+    assert not any(alive(pid) for pid in before.values())
+    assert running.settled_processes() == {}
+    assert "unsupervised" not in running.verb("status").err
+
+
+def test_a_down_that_cannot_start_a_keeper_for_what_is_left_fails(running: Cluster) -> None:
+    running.must("down", "--keep-workers")
+    ran = running.verb("down", "--socket", str(running.state / "clusterctl.sock"))
+    assert ran.code == 1
+    assert "`clusterctl up` adopts them" in ran.err
+
+
 def test_down_that_keeps_the_workers_and_the_next_up(running: Cluster) -> None:
     before = pids(running.pool())
     running.must("down", "--keep-workers")
