@@ -118,6 +118,7 @@ class TopApp(App[int]):
             read_only=self.read_only,
             now=time.monotonic(),
             past=self.travel.label(time.time()),
+            later=self.operator.later,
             recording=self.source.recording if isinstance(self.source, Tee) else "",
         )
 

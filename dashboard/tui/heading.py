@@ -16,6 +16,9 @@ from supervisor.model.snapshot import OperationRow, ProxyRow, Snapshot
 _URGENCY = ("failed", "backing-off", "starting", "draining", "stopping", "open", "stopped", "gone")
 
 
+UNSUPERVISED = " ▲ nothing supervises the workers now: `clusterctl up` brings it back "
+SHORT = 3.0
+"""Seconds in which a keeper has started another engine."""
 REASON = 24
 """Cells from which a reason says something."""
 
@@ -31,6 +34,8 @@ class Mood(Struct, frozen=True, kw_only=True):
     past: str = ""
     """`12:01:30, 34 s ago` where the picture is not of now."""
     recording: str = ""
+    later: tuple[str, ...] = ()
+    """Verbs that this screen sends when those before them have ended."""
 
 
 def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None) -> list[Line]:
@@ -44,7 +49,7 @@ def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None
         left += [("   ", "text"), *worst.line(room)]
     first = _spread(left, right, width)
     second = _host(snapshot, width)
-    return [first, second, _banner(mirror, mood) or _work(snapshot) or _traffic(mirror, snapshot, width)]
+    return [first, second, _banner(mirror, mood) or _work(snapshot, mood) or _traffic(mirror, snapshot, width)]
 
 
 def silent_for(mirror: Mirror, mood: Mood) -> float | None:
@@ -183,15 +188,25 @@ def _sum(values: list[float | None] | list[int | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _work(snapshot: Snapshot) -> Line | None:
+def _work(snapshot: Snapshot, mood: Mood) -> Line | None:
     """The operations under way, where there are any: they are what the operator waits for."""
     running = [one for one in snapshot.operations if one.phase == "running"]
     if not running:
         return None
     first = running[-1]
+    held = next(
+        (pool for pool in snapshot.pools if pool.rollout and pool.rollout.phase in ("holding", "paused")), None
+    )
+    if held is not None and held.rollout is not None:
+        # It goes on by nobody but an operator: that it looked busy would be a lie.
+        said = f" ▲ {held.name} {held.rollout.phase.replace('holding', 'holds').replace('paused', 'is paused')}"
+        where = f" at {held.rollout.replaced} of {held.rollout.total}: V shows it, Z (rollout resume) goes on"
+        return (said, "warn"), (where, "text")
     spans: list[Span] = [(" ", "text"), *progress(first, snapshot)]
     if len(running) > 1:
         spans.append((f"   and {len(running) - 1} more", "dim"))
+    if mood.later:
+        spans.append((f"   then {', then '.join(mood.later)}", "text"))
     spans.append(("   o: steps", "dim"))
     return tuple(spans)
 
@@ -222,8 +237,12 @@ def _banner(mirror: Mirror, mood: Mood) -> Line | None:
         return None
     if mirror.snapshot is None:
         why = mirror.away.why if mirror.away else "no answer yet"
+        if quiet > SHORT and why.startswith("nobody listens"):
+            return (UNSUPERVISED, "chip-down"), (f"  {why}", "dim")
         return ((f" ▲ no answer from the engine for {duration(quiet)}: {why}; trying again ", "chip-down"),)
     if mirror.away is None:
         return ((f" ▲ no news for {duration(quiet)}; last picture below ", "chip-warn"),)
+    if quiet > SHORT and mirror.away.why.startswith("nobody listens"):
+        return (UNSUPERVISED, "chip-down"), (f"  last picture of {duration(quiet)} ago; {mirror.away.why}", "dim")
     said = f" ▲ engine away {duration(quiet)}: reconnecting; last picture below ({mirror.away.why}) "
     return ((said, "chip-down"),)

@@ -9,7 +9,7 @@ from dashboard.answers import quoted
 from dashboard.mirror import BackendView, Mirror, WorkerView, serves
 from dashboard.tui.ink import Line
 from dashboard.tui.say import count, number, plural, size
-from supervisor.model.snapshot import PoolRow
+from supervisor.model.snapshot import PoolRow, RolloutRow
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -255,6 +255,11 @@ def rolling(mirror: Mirror, pool: PoolRow) -> Intent | Refusal:
     )  # fmt: skip
 
 
+def toggled(pool: PoolRow) -> str:
+    """What the key that holds a rollout does now: what is held, it lets go on."""
+    return "resume" if pool.rollout is not None and pool.rollout.phase in ("paused", "holding") else "pause"
+
+
 def steer(mirror: Mirror, pool: PoolRow, action: str) -> Intent | Refusal:
     """pause, resume, abort or undo of a rollout."""
     rollout = pool.rollout
@@ -262,7 +267,8 @@ def steer(mirror: Mirror, pool: PoolRow, action: str) -> Intent | Refusal:
         return Refusal(f"{pool.name}: no rollout is under way")
     lines: tuple[Line, ...] = ()
     if rollout is not None:
-        lines = (((f"{rollout.replaced} of {rollout.total} replaced, {rollout.phase}", "text"),),)
+        now = f"{rollout.replaced} of {rollout.total} replaced, {rollout.phase}"
+        lines = ((now, "text"),), *((((said, "text"),),) if (said := _steered(rollout, action)) else ())
     return Intent(
         title=f"{action.capitalize()} the rollout of {pool.name}?",
         button=action.capitalize(),
@@ -274,6 +280,17 @@ def steer(mirror: Mirror, pool: PoolRow, action: str) -> Intent | Refusal:
         stays=action in ("undo", "abort"),
         rolls=pool.name,
     )  # fmt: skip
+
+
+def _steered(rollout: RolloutRow, action: str) -> str:
+    left = rollout.total - rollout.replaced
+    match action:
+        case "pause":
+            return "holds after the slot that is being replaced, until it is let go on or aborted"
+        case "resume":
+            return f"the {plural(left, 'slot')} left are replaced by generation {rollout.to_generation}"
+        case _:
+            return f"all slots go back to generation {rollout.from_generation}; new workers are drained first"
 
 
 def reload() -> Intent:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dashboard.mirror import BackendView, WorkerView
+from dashboard.tui.intents import toggled
 from dashboard.tui.keys import Key
 from supervisor.model.phases import Rotation
 from supervisor.model.snapshot import PoolRow
@@ -34,6 +35,6 @@ def offered(
     if "change('ready')" not in moot and backends:
         urgent.add("change('ready')")
     left = [key for key in keys if key.action not in moot and (key.rank < 99 or key.action in urgent)]
-    if pool is not None and pool.rollout is not None and pool.rollout.phase == "paused":
+    if pool is not None and pool.rollout is not None and toggled(pool) == "resume":
         left = [key._replace(label="Go on") if key.action == "change('pause')" else key for key in left]
     return sorted(left, key=lambda key: (key.rank > 0, key.action not in urgent))

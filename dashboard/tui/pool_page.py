@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
 from dashboard.tui.facts import NAMED, beside, fact, folded, graph_lines, history, section
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import UNKNOWN, number, plural, size
+from dashboard.tui.say import UNKNOWN, local, number, plural, size
 from dashboard.tui.states import phase
 from dashboard.tui.widgets.graph import nice_top
 from dashboard.tui.worker_page import BESIDE, Detail, started_by
@@ -45,7 +45,7 @@ def pool_head(pool: PoolRow) -> list[Line]:
             )
         )
     elif pool.last_rollout:
-        lines.append((("last rollout ", "dim"), (pool.last_rollout, "text")))
+        lines.append((("last rollout ", "dim"), (local(pool.last_rollout), "text")))
     return [*lines, *(((f"▲ {warning}", "warn"),) for warning in pool.warnings)]
 
 

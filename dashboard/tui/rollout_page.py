@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from dashboard.mirror import Mirror, Series, WorkerView, serves
-from dashboard.tui.facts import section
+from dashboard.tui.facts import folded, section
 from dashboard.tui.heading import progress
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import clock, count, duration, number, seconds_between, size
+from dashboard.tui.say import clock, count, duration, local, number, seconds_between, size
 from dashboard.tui.states import SLOTS
 from supervisor.model.snapshot import OperationRow, PoolRow, RolloutRow, Snapshot
 
@@ -18,7 +18,9 @@ MUCH = 1.5
 """Times the old ones' figure from which the new ones' is worth a colour."""
 
 
-def rollout_page(mirror: Mirror, snapshot: Snapshot, pool: PoolRow, operation: OperationRow | None) -> list[Line]:
+def rollout_page(
+    mirror: Mirror, snapshot: Snapshot, pool: PoolRow, operation: OperationRow | None, width: int
+) -> list[Line]:
     lines: list[Line] = []
     if operation is not None:
         took = seconds_between(operation.asked, operation.ended or snapshot.time)
@@ -26,7 +28,8 @@ def rollout_page(mirror: Mirror, snapshot: Snapshot, pool: PoolRow, operation: O
         asked = f"  {clock(operation.asked)}  asked by {operation.actor}, {duration(took)}  {operation.id}"
         lines.append(((asked, "dim"),))
         if operation.why:
-            lines.append(((f"  why: {operation.why}", "down" if operation.phase == "failed" else "warn"),))
+            why = f"  why: {local(operation.why)}", "down" if operation.phase == "failed" else "warn"
+            lines += folded((why,), width, 7)
     if pool.rollout is not None:
         lines += [(), *standing(pool.rollout), (), *compared(mirror, pool, pool.rollout)]
     elif operation is not None and operation.phase == "running":
@@ -34,10 +37,26 @@ def rollout_page(mirror: Mirror, snapshot: Snapshot, pool: PoolRow, operation: O
     else:
         said = f"no rollout of {pool.name} is under way; generation {pool.generation} serves"
         lines += [(), ((said, "text"),)]
-        lines += [((f"the last one: {pool.last_rollout}", "dim"),)] if pool.last_rollout else []
-    steps = operation.steps if operation else ()
-    said_steps: list[Line] = [((f"  {clock(time)}  ", "dim"), (step, "text")) for time, step in reversed(steps)]
+        if pool.last_rollout and operation is None:
+            lines += folded(((f"the last one: {local(pool.last_rollout)}", "dim"),), width, 2)
+    said_steps: list[Line] = []
+    for time, step in sorted(steps(snapshot, operation), reverse=True):
+        said_steps += folded(((f"  {clock(time)}  ", "dim"), (local(step), "text")), width, 12)
     return [*lines, (), *section("steps, newest first", said_steps or [(("  none yet", "dim"),)])]
+
+
+def steps(snapshot: Snapshot, operation: OperationRow | None) -> list[tuple[str, str]]:
+    """Of the operation that began the rollout, and of those that held it, let it go on or turned it back."""
+    if operation is None:
+        return []
+    steering = [
+        (time, f"{row.verb}: {step}")
+        for row in snapshot.operations
+        if row.pool == operation.pool and row.verb.startswith("rollout ") and row.asked > operation.asked
+        if operation.ended is None or row.asked <= operation.ended
+        for time, step in row.steps
+    ]
+    return [*operation.steps, *steering]
 
 
 def standing(rollout: RolloutRow) -> list[Line]:

@@ -60,8 +60,13 @@ def troubles(mirror: Mirror) -> list[Trouble]:
         if pool.rollout is not None and pool.rollout.phase != "running":
             rollout = pool.rollout
             reason = rollout.why or rollout.waiting_for
-            said = f"▲ {pool.name}: rollout {rollout.phase}" + (f": {reason}" if reason else "")
-            help = "V page  Z go on  A abort" if rollout.phase == "paused" else "V page  A abort"
+            word = f"rollout {rollout.phase}"
+            if rollout.phase == "holding":
+                word, reason = "holds", None  # its reason is the number and the key, which stand there anyway
+            said = f"▲ {pool.name} {word} at {rollout.replaced} of {rollout.total}" + (
+                f": {reason}" if reason else ""
+            )
+            help = "V page  Z go on  A abort"
             found.append(Trouble(2, "", "", said, "warn", help if rollout.phase != "aborting" else "V page"))
     for key, view in mirror.workers.items():
         ranked = _WORKERS.get(view.worker.phase)

@@ -69,8 +69,7 @@ class Operating(Screen[None]):
             case "rolling":
                 return intents.rolling(mirror, pool)
             case "pause":
-                held = pool.rollout is not None and pool.rollout.phase in ("paused", "holding")
-                return intents.steer(mirror, pool, "resume" if held else "pause")
+                return intents.steer(mirror, pool, intents.toggled(pool))
             case _:
                 return intents.steer(mirror, pool, what)
 

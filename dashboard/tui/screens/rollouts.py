@@ -8,20 +8,29 @@ from textual.binding import BindingType
 from dashboard.mirror import Mirror
 from dashboard.tui import intents
 from dashboard.tui.ink import Line
-from dashboard.tui.intents import Refusal
+from dashboard.tui.intents import Intent, Refusal
 from dashboard.tui.keys import Key
 from dashboard.tui.rollout_page import rollout_page
+from dashboard.tui.screens.confirm import ConfirmScreen
 from dashboard.tui.screens.page import PAGE_KEYS, Page, bindings
-from supervisor.model.snapshot import OperationRow, Snapshot
+from supervisor.model.snapshot import OperationRow, PoolRow, Snapshot
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
 STEERING: tuple[Key, ...] = (
-    Key("p", "steer('pause')", "Pause", "hold the rollout after this slot", "Page", changes=True, rank=1),
-    Key("r", "steer('resume')", "Resume", "go on", "Page", changes=True, rank=2),
-    Key("a", "steer('abort')", "Abort", "turn the rollout back", "Page", changes=True, rank=3),
+    Key(
+        "Z",
+        "steer('pause')",
+        "Pause",
+        "hold the rollout after this slot, or let it go on",
+        "Page",
+        changes=True,
+        rank=1,
+    ),
+    Key("A", "steer('abort')", "Abort", "turn the rollout back", "Page", changes=True, rank=2),
 )
+"""The same keys as on the main screen, and as there they ask first."""
 
 
 class RolloutScreen(Page):
@@ -39,11 +48,12 @@ class RolloutScreen(Page):
         self.operation = operation
 
     def keys_now(self) -> list[Key]:
-        """What has ended can be neither held nor turned back; what runs need not be let go on."""
+        """What has ended can be neither held nor turned back; what is held can be let go on."""
         pool = self.top.mirror.pool(self.pool)
-        phase = pool.rollout.phase if pool and pool.rollout else None
-        moot = {None: STEERING, "running": STEERING[1:2], "paused": STEERING[:1]}.get(phase, ())
-        return [key for key in super().keys_now() if key not in moot]
+        if pool is None or pool.rollout is None:
+            return [key for key in super().keys_now() if key not in STEERING]
+        held = intents.toggled(pool) == "resume"
+        return [key._replace(label="Go on") if held and key == STEERING[0] else key for key in super().keys_now()]
 
     def title_line(self, mirror: Mirror) -> Line:
         return (" rollout of ", "dim"), (self.pool, "title"), ("   esc: leave it running", "dim")
@@ -54,29 +64,30 @@ class RolloutScreen(Page):
             return [((f"{self.pool} is gone", "warn"),), *self.body.lines[1:]]
         if pool.rollout is not None:
             self.operation = pool.rollout.operation
-        return rollout_page(mirror, snapshot, pool, self._row(snapshot))
+        return rollout_page(mirror, snapshot, pool, self._row(snapshot, pool), width)
 
-    def _row(self, snapshot: Snapshot) -> OperationRow | None:
-        """The operation that it belongs to, or the last one that was a rollout of this pool."""
-        rows = [row for row in snapshot.operations if row.id == self.operation]
-        if not rows and self.operation is None:
-            verbs = (f"restart {self.pool}", f"rollout undo {self.pool}")
-            rows = [row for row in snapshot.operations if row.pool == self.pool and row.verb in verbs]
-        return rows[-1] if rows else None
+    def _row(self, snapshot: Snapshot, pool: PoolRow) -> OperationRow | None:
+        """The operation that it belongs to, or that of the last rollout of this pool, however that ended."""
+        id = self.operation or (pool.last_rollout or "").partition(" ")[0]
+        return next((row for row in snapshot.operations if row.id == id), None)
 
     def action_steer(self, action: str) -> None:
         steer(self, self.top, self.pool, action)
 
 
 def steer(page: Page, top: "TopApp", pool: str | None, action: str) -> None:
-    """At once: to hold is harmless, and to turn back is what the key is there for when it is urgent."""
+    """Asked first, as every change is."""
     if not top.only_now():
         return
     row = top.mirror.pool(pool) if pool else None
-    intent = (
-        intents.steer(top.mirror, row, action) if row and row.rollout else Refusal("no rollout is under way here")
-    )
+    if row is None or row.rollout is None:
+        return top.say("no rollout is under way here", "warning")
+    intent = intents.steer(top.mirror, row, intents.toggled(row) if action == "pause" else action)
     if isinstance(intent, Refusal):
-        top.say(intent.why, "warning")
-    else:
-        page.run_worker(top.operator.perform(intent))
+        return top.say(intent.why, "warning")
+
+    def go(agreed: Intent | None) -> None:
+        if agreed is not None:
+            page.run_worker(top.operator.perform(agreed))
+
+    page.app.push_screen(ConfirmScreen(top, intent), go)

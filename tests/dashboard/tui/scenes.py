@@ -65,7 +65,7 @@ def crowd() -> Simulated:
 
 async def leave(s: Driver) -> None:
     s.source.leave()
-    await s.see("engine away")
+    await s.see("nothing supervises")
 
 
 SCENES: dict[str, Scene] = {

@@ -75,6 +75,7 @@ class Simulated:
         self.wants_yes = ""
         """Why the engine does nothing without an explicit yes; also asked for a plan, unless `plans` is off."""
         self.plans = True
+        self.last_rollout: str | None = None
         self.rollout: RolloutRow | None = None
         """Of the pool web; slots that are not old run its generation."""
         self.leaks: dict[str, int] = {}
@@ -271,6 +272,7 @@ class Simulated:
             ready=sum(w.phase == "ready" for w in workers),
             generation=1,
             rollout=self.rollout if name == "web" else None,
+            last_rollout=self.last_rollout if name == "web" else None,
             cpu_percent=sum(w.cpu_percent or 0 for w in workers),
             rss_bytes=sum(w.rss_bytes or 0 for w in workers),
             requests_per_second=sum(rates) if rates else None,

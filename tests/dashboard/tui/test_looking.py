@@ -103,12 +103,14 @@ async def test_an_engine_that_is_away_is_said_above_the_last_picture_and_forgott
     async with screen() as s:
         before = next(line for line in s.lines() if "web.0" in line)
         s.source.leave()
-        await s.see("engine away", "reconnecting; last picture below", "nobody listens")
+        await s.see(
+            "nothing supervises the workers now: `clusterctl up` brings it back", "last picture of", "nobody"
+        )
         after = next(line for line in s.lines() if "web.0" in line)
         assert before == after
         assert s.main.worker_table.dimmed
         await s.step()
-        assert "engine away" not in s.text()
+        assert "supervises" not in s.text()
         assert not s.main.worker_table.dimmed
 
 

@@ -1,11 +1,14 @@
 """An operator changes the cluster: nothing is sent before they agree, and what is sent is what was shown."""
 
+import asyncio
+
 import pytest
 from textual.widgets import Input
 
 from dashboard.answers import Refused
 from dashboard.tui.screens import confirm
 from dashboard.tui.screens.confirm import ConfirmScreen
+from supervisor.model.snapshot import OperationRow
 from tests.dashboard.tui.driving import screen
 from tests.dashboard.tui.simulated import Simulated
 
@@ -161,3 +164,54 @@ async def test_keys_typed_ahead_neither_answer_a_question_nor_reach_the_table_be
         await s.until(lambda: isinstance(s.app.screen.focused, Input))
         assert s.app.screen is s.main
         assert s.changes() == []
+
+
+class OneAtATime(Simulated):
+    """As the engine: while one worker of a pool is replaced, no other is."""
+
+    async def ask(
+        self, method: str, path: str, body: dict[str, object] | None = None, dry_run: bool = False
+    ) -> OperationRow | tuple[str, ...]:
+        running = [row for row in self.operations if row.ended is None]
+        if running and not dry_run:
+            await asyncio.sleep(0)
+            raise Refused(
+                409, "conflict", f"web is held by {running[0].id} ({running[0].verb}): {running[0].progress}"
+            )
+        return await super().ask(method, path, body, dry_run)
+
+
+async def test_several_marked_workers_of_a_pool_are_replaced_one_after_the_other() -> None:
+    async with screen(OneAtATime()) as s:
+        await s.press("space", "space", "space", "r", "y")
+        await s.until(lambda: s.app.operator.later == ("restart web.1", "restart web.2"))
+        await s.step()
+        await s.see("then restart web.1, then restart web.2   o: steps")
+        for number in (1, 2, 3):
+            await s.step()
+            await s.until(lambda n=number: len(s.changes()) == n)  # type: ignore[misc]
+            s.source.end(f"op-{number}")
+            await s.step()
+        assert [path for _, path, _ in s.changes()] == [f"/v1/workers/web.{n}/restart" for n in range(3)]
+        assert "refused" not in s.text()
+
+
+async def test_what_waits_is_not_sent_when_the_one_before_went_wrong() -> None:
+    async with screen(OneAtATime()) as s:
+        await s.press("space", "space", "r", "y")
+        await s.see("then restart web.1")
+        s.source.end("op-1", "failed", "web.0 did not get ready in 60 s")
+        await s.step()
+        await s.see("not sent: restart web.1")
+        await s.step()
+        assert len(s.changes()) == 1
+        assert s.app.operator.later == ()
+
+
+async def test_what_somebody_else_holds_is_refused_and_does_not_wait() -> None:
+    source = OneAtATime()
+    async with screen(source) as s:
+        await source.ask("POST", "/v1/workers/web.2/restart")
+        await s.press("space", "space", "r", "y")
+        await s.see("refused: web is held by op-1")
+        assert s.app.operator.later == ()

@@ -1,7 +1,10 @@
 """An operator looks closer: the pages of a worker, a backend, a pool and a rollout, and acts from them."""
 
 import pytest
+from msgspec.structs import replace
 
+from dashboard.tui.say import clock
+from dashboard.tui.screens.confirm import ConfirmScreen
 from dashboard.tui.screens.main import MainScreen
 from supervisor.model.phases import Rotation
 from tests.dashboard.tui.driving import screen
@@ -80,9 +83,20 @@ async def test_an_operator_stops_a_rollout_half_way_from_its_page() -> None:
         source.roll("new", "replacing", "old", "old", waiting_for="web.1: its new worker to be up at the proxy")
         await s.step()
         await s.see("waits for", "web.1: its new worker to be up at the proxy", "■ ◐ □ □")
-        await s.press("p")
+        await s.press("Z")
+        await s.see("Pause the rollout of web?", "clusterctl rollout pause web", "holds after the slot")
+        assert len(s.changes()) == 1, "nothing is sent before they agree"
+        await s.press("y")
         await s.until(lambda: s.changes()[-1] == ("PATCH", "/v1/pools/web/rollouts", {"action": "pause"}))
-        await s.press("a")
+        source.roll("new", "replacing", "old", "old", phase="paused")
+        await s.step()
+        assert "Z Go on" in s.lines()[-1]
+        await s.press("r", "a", "p")
+        assert not isinstance(s.app.screen, ConfirmScreen)
+        await s.press("A")
+        await s.see("Abort the rollout of web?", "all slots go back to generation 1")
+        assert len(s.changes()) == 2
+        await s.press("y")
         await s.until(lambda: s.changes()[-1][2] == {"action": "abort"})
 
 
@@ -94,6 +108,35 @@ async def test_a_rollouts_page_tells_how_it_ended() -> None:
         source.end("op-1", "aborted", "web.0 did not get ready in 60 s")
         await s.step()
         await s.see("why: web.0 did not get ready in 60 s", "no rollout of web is under way")
+
+
+async def test_the_page_of_a_rollout_heads_with_the_newest_though_it_was_aborted_and_tells_all_of_its_reason() -> (
+    None
+):
+    source = Simulated(web=3)
+    why = "web.0: exit code 3, again and again, " + "because the new release cannot read its own configuration " * 2
+    for verb, phase, reason in (("restart web", "done", None), ("reload", "aborted", why + "at line 7")):
+        await source.ask("POST", "/v1/pools/web/rollouts")
+        row = replace(source.operations[-1], verb=verb, pool="web" if verb != "reload" else None)
+        source.operations[-1] = row
+        source.end(row.id, phase, reason)
+    source.last_rollout = f"op-2 to generation 2 aborted 2026-11-25T23:11:25.672Z: {why}at line 7"
+    async with screen(source, (80, 24)) as s:
+        await s.press("V")
+        await s.see("▲ reload", "why: web.0: exit code 3", "at line 7")
+        assert "restart web" not in s.text()
+        source.operations.clear()
+        await s.step()
+        await s.see(f"aborted at {clock('2026-11-25T23:11:25.672Z')}", "at line 7")
+
+
+async def test_a_rollout_that_holds_says_so_at_any_size_and_that_it_waits_for_an_operator() -> None:
+    for size in ((80, 24), (120, 40), (200, 60)):
+        source = Simulated(web=3)
+        source.roll("new", "old", "old", phase="holding")
+        await source.ask("POST", "/v1/pools/web/rollouts")
+        async with screen(source, size) as s:
+            await s.see("▲ web holds at 1 of 3", "V shows it, Z (rollout resume) goes on")
 
 
 async def test_a_worker_is_drained_from_its_page() -> None:

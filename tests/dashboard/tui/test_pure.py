@@ -205,7 +205,7 @@ def test_the_heading_is_three_lines_at_any_width_and_never_shows_zeros_for_the_u
     lines = heading(mirror, Mood(now=0.5), width)
     assert len(lines) == 3
     assert "CPU-bound" in "".join(text for text, _ in lines[1]) or width < 60
-    empty = heading(apply(Mirror(), Missing(since=0.0, why="nobody listens"), 0.0), Mood(now=4.0), width)
+    empty = heading(apply(Mirror(), Missing(since=0.0, why="no answer in 3 s"), 0.0), Mood(now=4.0), width)
     assert "no answer from the engine for 4s" in "".join(text for text, _ in empty[0])
     assert isinstance(mirror.snapshot, Snapshot)
 
