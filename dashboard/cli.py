@@ -11,6 +11,27 @@ from dashboard.finding import NoConfig
 from dashboard.printing import fail, out, paper_for, tell
 from dashboard.verbs import CHANGE, COMMON, VERBS, Usage, Verb, find
 
+_OTHERS_WORDS = {
+    "undrain": "ready",
+    "enable": "ready",
+    "disable": "maint",
+    "undo": "rollout undo",
+    "rollback": "rollout undo",
+    "pause": "rollout pause",
+    "resume": "rollout resume",
+    "abort": "rollout abort",
+    "deploy": "reload",
+    "ps": "status",
+    "stat": "status",
+    "ls": "status",
+    "list": "status",
+    "kill": "restart",
+    "quit": "down",
+    "exit": "down",
+    "log": "logs",
+    "ops": "operations",
+}
+"""What others call our verbs; the nearest spelling would be something else, or the opposite."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -169,9 +190,11 @@ def _version() -> str:
 
 
 def _unknown(word: str) -> str:
+    if meant := _OTHERS_WORDS.get(word):
+        return f"no such verb: {word}; here it is `clusterctl {meant}`"
     from difflib import get_close_matches
 
-    near = get_close_matches(word, [verb.name for verb in VERBS], 1, 0.5)
+    near = get_close_matches(word, [verb.name for verb in VERBS], 1, 0.65)
     hint = f"did you mean `{near[0]}`?" if near else "`clusterctl --help` lists them"
     return f"no such verb: {word}; {hint}"
 

@@ -19,13 +19,15 @@ _EVENTS_SHOWN = 10
 
 def top(args: Namespace) -> int:
     _together(args)
+    _known(args)
     if args.replay:
         return replay(Path(args.replay), args)
     where = place(args.config, args.socket)
-    if (code := _there(where)) != 0:
-        return code
     if args.batch:
+        # It only looks: what was taken down stays down.
         return frames(where, args.n, args.interval)
+    if (code := _there(where, args.read_only)) != 0:
+        return code
     if args.web:
         return web(args, ("--socket", str(where.socket)), where.name)
     if not screen_possible():
@@ -97,9 +99,28 @@ def web(args: Namespace, source: tuple[str, str], name: str) -> int:
     return serve((*source, *more), args.port, f"clusterctl {name}")
 
 
+def _known(args: Namespace) -> None:
+    """Refuses an order and a theme that are not there. What knows them is loaded for them alone."""
+    if args.sort:
+        from dashboard.tui.worker_columns import WORKER_COLUMNS
+
+        columns = [one.key for one in WORKER_COLUMNS if one.order]
+        if args.sort not in columns:
+            raise Usage(f"top: no column {args.sort!r} to sort by; there are {', '.join(columns)}")
+    if args.theme:
+        from textual.theme import BUILTIN_THEMES
+
+        from dashboard.tui.themes import THEMES
+
+        names = sorted({*BUILTIN_THEMES, *(one.name for one in THEMES)})
+        if args.theme not in names:
+            raise Usage(f"top: no theme {args.theme!r}; there are {', '.join(names)}")
+
+
 def _together(args: Namespace) -> None:
     """Refuses flags that contradict each other."""
-    apart = (("record", "replay"), ("record", "web"), ("record", "batch"), ("replay", "batch"), ("web", "batch"))
+    apart = (("record", "replay"), ("record", "web"), ("record", "batch"), ("replay", "batch"), ("web", "batch"),
+             ("filter", "batch"), ("sort", "batch"))  # fmt: skip
     for one, other in apart:
         if getattr(args, one) and getattr(args, other):
             raise Usage(f"top: --{one} and --{other} do not go together")
@@ -140,14 +161,14 @@ def frames(where: Place, number: int | None, interval: float) -> int:
     return 0
 
 
-def _there(where: Place) -> int:
-    """0 when a cluster runs there; starts one, detached, where a configuration is at hand."""
+def _there(where: Place, only_look: bool) -> int:
+    """0 when a cluster runs there; starts one, detached, where that is wanted and a configuration is at hand."""
     from dashboard.checking import checked
     from dashboard.starting import running, start_detached
 
     if running(where):
         return 0
-    if where.config is None:
+    if where.config is None or only_look:
         raise NobodyThere(where.socket)
     if (code := checked(where.config)) != 0:
         return code

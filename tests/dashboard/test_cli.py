@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.cli import main
+from dashboard.cli import _OTHERS_WORDS, main
 from dashboard.verbs import VERBS
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
@@ -34,6 +34,18 @@ def test_every_verb_has_help_with_an_example(verb: object, capsys: pytest.Captur
 def test_an_unknown_verb_is_exit_2_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["statsu"]) == 2
     assert "did you mean `status`?" in capsys.readouterr().err
+
+
+def test_what_others_call_a_verb_is_answered_with_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, ours in (("undrain", "ready"), ("undo", "rollout undo"), ("ps", "status"), ("list", "status")):
+        assert main([word]) == 2
+        assert f"`clusterctl {ours}`" in capsys.readouterr().err
+
+
+def test_every_word_of_others_leads_to_a_verb_and_is_none() -> None:
+    names = {verb.name for verb in VERBS}
+    assert {ours.split()[0] for ours in _OTHERS_WORDS.values()} <= names
+    assert not names & _OTHERS_WORDS.keys()
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

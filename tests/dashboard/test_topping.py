@@ -15,12 +15,34 @@ pytestmark = pytest.mark.real
 @pytest.mark.parametrize(
     "words",
     ["--record a --replay b", "--record a --web", "--record a --batch", "--replay a --batch", "--web --batch",
-     "--record a --record-size 0", "--web --port 70000"],
+     "--filter x --batch", "--sort cpu --batch", "--record a --record-size 0", "--web --port 70000"],
 )  # fmt: skip
 def test_flags_that_contradict_each_other_are_refused(words: str, run: Run) -> None:
     ran = run("top", *words.split())
     assert (ran.code, ran.out) == (2, "")
     assert "top: --" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"), [("sort", "memory"), ("theme", "colour-blind"), ("theme", "nord")]
+)  # fmt: skip
+def test_an_order_or_a_theme_that_is_not_there_is_refused_with_those_that_are(
+    flag: str, known: str, run: Run
+) -> None:
+    ran = run("top", f"--{flag}", "bogus")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'bogus'" in ran.err
+    assert known in ran.err
+
+
+@pytest.mark.parametrize("words", ["--batch -n 1", "--read-only"])
+def test_a_top_that_only_looks_starts_no_cluster(words: str, run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "shop.toml"
+    config.write_text('[cluster]\nname = "shop"\nstate_dir = "s"\n[pools.jobs]\ncommand = ["sleep", "1"]\n')
+    ran = run("top", *words.split(), "-c", str(config), socket=False)
+    assert (ran.code, ran.out) == (3, "")
+    assert "no cluster is running" in ran.err
+    assert not (tmp_path / "s").exists()
 
 
 def test_without_a_terminal_nothing_is_recorded_and_no_file_is_made(api: FakeApi, run: Run, tmp_path: Path) -> None:
