@@ -70,7 +70,7 @@ def forward(
     if held and pending:
         return Advance(rollout, waiting=waits, wake=wake)
     if held:
-        why = f"{len(turned)} of {len(numbers)} replaced; `clusterctl rollout resume {picture.pool.name}` goes on"
+        why = f"so far the canary alone; `clusterctl rollout resume {picture.pool.name}` goes on"
         return Advance(replace(rollout, phase=RolloutPhase.HOLDING, why=why))
     return turn_more(picture, rollout, numbers, turned, pending, waits, wake)
 

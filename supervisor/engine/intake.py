@@ -1,5 +1,6 @@
 """What a fact about a worker makes of the ledger, and the sentences that it is told in."""
 
+import os
 import random
 import time
 
@@ -95,7 +96,7 @@ def end_words(fact: Exited) -> str:
     if fact.oom:
         return "killed for lack of memory (OOM)"
     if not fact.known:
-        return "ended, status unknown: the keeper that had started it was killed before"
+        return "ended, status unknown (its keeper had been killed)"
     if fact.signal:
         return f"killed by {fact.signal}"
     return "exit code unknown" if fact.code is None else f"exit code {fact.code}"
@@ -107,8 +108,12 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
     ledger.workers.pop(worker.serial, None)
     ledger.samples.pop(worker.serial, None)
     slot = ledger.slot(worker.pool, worker.slot)
+    beside = [w for w in ledger.workers_of(worker.pool) if w.slot == worker.slot]
+    if not end.expected and any(w.generation != worker.generation for w in beside):
+        # Another of this slot goes on, and must not be taken for the one that died.
+        end = replace(end, why=f"{end.why} (generation {worker.generation})")
     if worker.address is not None and not any(w.address == worker.address for w in ledger.workers.values()):
-        if not any(w.slot == worker.slot for w in ledger.workers_of(worker.pool)):
+        if not beside:
             slot = replace(slot, kept_out=ledger.asked_of(worker))
         for key in [key for key in ledger.asked if key[2] == worker.address]:
             del ledger.asked[key]
@@ -118,9 +123,17 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
     level: Level = "info" if asked_for or after.finished else "warning"
     lines = f"; last line: {end.last_lines[-1]}" if end.last_lines else ""
     text = f"{end.why} after {end.lived:.1f} s{lines}" if end.lived is not None else end.why
+    if beside and level == "warning":
+        # Its lines stand in a file of its own, beside those of the one that goes on serving.
+        text += f"; `clusterctl logs {log_name(worker)}` has its output"
     kind = "worker-exited" if worker.pid is not None else "worker-not-started"
     desk.say(kind, worker.slot_name, text, level=level, pool=worker.pool, pid=worker.pid)
     tell_slot(desk, slot, after, now)
+
+
+def log_name(worker: Worker) -> str:
+    """As `logs` takes it: `web.0`, or `web.0+1` while there were two of that slot."""
+    return os.path.basename(worker.log).removesuffix(".log")
 
 
 def tell_slot(desk: Desk, before: Slot, after: Slot, now: float) -> None:

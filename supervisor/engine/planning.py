@@ -47,7 +47,8 @@ def plan(ledger: Ledger, request: AnyRequest) -> tuple[str, ...]:
         case Steer():
             pool = ledger.pools[request.pool]
             if request.action == "undo":
-                return rollout_steps(ledger, pool, pool.previous or 0)
+                # What served before needs no canary.
+                return rollout_steps(ledger, pool, pool.previous or 0, canary=False)
             return (f"{request.action} the rollout of {request.pool}",)
         case Upgrade():
             return (
@@ -103,14 +104,15 @@ def scale_steps(ledger: Ledger, pool: Pool, count: int) -> tuple[str, ...]:
     return tuple(leave_steps(ledger, pool, leaving)) or (f"{pool.name} would want {plural(count, 'worker')}",)
 
 
-def rollout_steps(ledger: Ledger, pool: Pool, generation: int) -> tuple[str, ...]:
+def rollout_steps(ledger: Ledger, pool: Pool, generation: int, canary: bool = True) -> tuple[str, ...]:
     policy = pool.spec.rollout
     head = (
         f"roll {pool.name} from generation {pool.complete} to {generation}: {plural(pool.desired, 'worker')}, "
         f"surge {policy.surge}, unavailable {policy.unavailable}"
     )
     each = [step for n in range(pool.desired) for step in replace_steps(ledger, pool, n)]
-    hold = [f"hold after {policy.canary} until `clusterctl rollout resume {pool.name}`"] if policy.canary else []
+    hold = [f"hold after {policy.canary} until `clusterctl rollout resume {pool.name}`"]
+    hold = hold if policy.canary and canary else []
     return (head, *hold, *each, "at the first failure: turn back, the old workers stay")
 
 

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from supervisor.core.difference import Difference, difference
 from supervisor.engine.asking import begin_rollout
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
+from supervisor.engine.planning import rollout_steps, scale_steps
 from supervisor.engine.refusing import held
 from supervisor.model.pools import Pool, RolloutPhase
 from supervisor.model.spec import ClusterSpec, PoolSpec, ProxySpec
@@ -28,9 +29,12 @@ def change_of(pool: Pool, new: PoolSpec) -> Difference:
 
     A rollout under way counts as what serves: `up` with the file that it rolls out must not begin it again.
     """
+    return replace(difference(pool.spec, new), rollout=difference(serving(pool), new).rollout)
+
+
+def serving(pool: Pool) -> PoolSpec:
     rolling = pool.rollout is not None and pool.rollout.phase is not RolloutPhase.ABORTING
-    serves = pool.rollout.to_generation if pool.rollout and rolling else pool.complete
-    return replace(difference(pool.spec, new), rollout=difference(pool.revision(serves), new).rollout)
+    return pool.revision(pool.rollout.to_generation if pool.rollout and rolling else pool.complete)
 
 
 def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
@@ -42,7 +46,7 @@ def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
         if have is None:
             found.append(f"add pool {pool.name} with {plural(pool.workers, 'worker')}")
             continue
-        found += pool_sentences(have, change_of(have, pool))
+        found += pool_sentences(have, pool, change_of(have, pool))
     for name in ledger.pools.keys() - wanted.keys():
         if not name.startswith(PROXY_POOL):
             found.append(f"take down pool {name}, which is no longer configured")
@@ -55,16 +59,38 @@ def sentences(ledger: Ledger, spec: ClusterSpec) -> list[str]:
     return found
 
 
-def pool_sentences(pool: Pool, change: Difference) -> list[str]:
+def rehearsed(ledger: Ledger, spec: ClusterSpec) -> list[str]:
+    """What it would change, and the steps of it, for `--dry-run`."""
+    found = sentences(ledger, spec)
+    for new in spec.pools:
+        pool = ledger.pools.get(new.name)
+        if pool is None or pool.stopped or not ledger.workers_of(pool.name):
+            continue
+        change = change_of(pool, new)
+        desired = change.scale[1] if change.scale else pool.desired
+        if change.rollout:
+            found += rollout_steps(ledger, replace(pool, spec=new, desired=desired), pool.generation + 1)
+        elif change.scale:
+            found += scale_steps(ledger, pool, desired)
+    return found
+
+
+def pool_sentences(pool: Pool, new: PoolSpec, change: Difference) -> list[str]:
     found: list[str] = []
     if change.rollout:
-        keys = ", ".join(change.rollout)
+        keys = ", ".join(f"env ({variables(pool, new)})" if key == "env" else key for key in change.rollout)
         found.append(f"roll {pool.name} out to generation {pool.generation + 1}: {keys} changed")
     if change.live:
         found.append(f"apply at once to {pool.name}: {', '.join(change.live)}")
     if change.scale:
         found.append(f"scale {pool.name} from {pool.desired} to {change.scale[1]}")
     return found
+
+
+def variables(pool: Pool, new: PoolSpec) -> str:
+    """Names of the variables that differ from what serves; their values are nobody's business."""
+    old = serving(pool).env
+    return ", ".join(name for name in sorted({*old, *new.env}) if old.get(name) != new.env.get(name))
 
 
 def apply(ledger: Ledger, spec: ClusterSpec, operation: str, now: float, wall: float) -> list[str]:

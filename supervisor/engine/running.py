@@ -263,7 +263,7 @@ class Running:
     def dry_reload(self) -> Sequence[str]:
         spec = self._read_config()
         reloading.check_reload(self.ledger, spec)
-        return reloading.sentences(self.ledger, spec) or ["nothing: the configuration is in force already"]
+        return reloading.rehearsed(self.ledger, spec) or ["nothing: the configuration is in force already"]
 
     def shut_down(self, request: Shutdown) -> OperationRow:
         """Take the cluster down; with `keep_workers` end at once and leave everything running."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from supervisor.engine.desk import Desk
 from supervisor.engine.intake import count_quiet
-from supervisor.engine.ledger import Memo, ProxyState
+from supervisor.engine.ledger import PROXY_POOL, Memo, ProxyState
 from supervisor.engine.rates import Reading
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.deeds import Signal
@@ -154,6 +154,13 @@ def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
     return pools_behind(desk, fact.proxy)
 
 
+def ended_by_us(desk: Desk, proxy: str) -> bool:
+    """An embedded proxy that goes down with its cluster: that it takes no more changes is no trouble."""
+    hidden = desk.ledger.workers_of(f"{PROXY_POOL}{proxy}")
+    going = all(worker.phase in (Phase.DRAINING, Phase.STOPPING) for worker in hidden)
+    return desk.ledger.stopping and desk.ledger.proxies[proxy].spec.embedded and going
+
+
 def converged(desk: Desk, fact: Converged | ConvergeFailed, now: float) -> set[str]:
     state = desk.ledger.proxies.get(fact.proxy)
     if state is None:
@@ -166,7 +173,7 @@ def converged(desk: Desk, fact: Converged | ConvergeFailed, now: float) -> set[s
     pool = fact.owner or None
     if isinstance(fact, ConvergeFailed):
         if memo is not None:
-            if memo.failed != fact.why:
+            if memo.failed != fact.why and not ended_by_us(desk, fact.proxy):
                 text = f"cannot be changed: {fact.why}; trying again"
                 desk.say("rotation-refused", subject, text, level="error", pool=pool)
             state.memos[key] = replace(memo, failed=fact.why, at=now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 
 from supervisor.core.operations import number_of
@@ -13,14 +14,21 @@ from supervisor.model.errors import Unknown
 from supervisor.model.pools import Pool
 from supervisor.model.text import clean_bytes
 
+OTHER_LOG = re.compile(r"([^/]+\.[0-9]+)\+[1-9][0-9]?")
+
 
 def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
     """The logs of a pool or a slot, by slot. Raises Unknown.
 
     While a slot is replaced, the newer worker's is told apart by its serial; one that nobody fills has that of its
-    last worker.
+    last worker. `web.0+1` is the file that a second worker of the slot has written, whether it lives or not.
     """
     pool, number = logged(ledger, target)
+    if other := OTHER_LOG.fullmatch(target):
+        path = f"{ledger.spec.state_dir}/logs/{target}.log"
+        if changed(path) is None:
+            raise Unknown(f"no such log: {target} ({other[1]} has written none beside its own)")
+        return {target: Log(path)}
     found: dict[str, Log] = {}
     for worker in sorted(ledger.workers_of(pool.name), key=lambda w: (w.slot, w.serial)):
         if number in (None, worker.slot) and worker.log:
@@ -34,6 +42,8 @@ def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
 
 def logged(ledger: Ledger, target: str) -> tuple[Pool, int | None]:
     """The pool, and the slot's number if one worker is meant; `lb`, `@lb` and `@lb.0` are the embedded proxy lb."""
+    if other := OTHER_LOG.fullmatch(target):
+        target = other[1]
     hidden = target.partition(".")[0] if target.startswith(PROXY_POOL) else f"{PROXY_POOL}{target}"
     if hidden not in ledger.pools or target in ledger.pools.keys() - {hidden}:
         return target_pool(ledger, target)

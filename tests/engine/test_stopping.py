@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from supervisor.engine.seeing import converged
 from supervisor.model.errors import Conflict
+from supervisor.model.facts import ConvergeFailed
 from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.phases import Rotation
 from supervisor.model.requests import Restart, Rotate, Scale, Shutdown, Start, Stop
@@ -106,6 +108,23 @@ def test_what_leaves_is_a_step_of_going_down(tmp_path: Path) -> None:
     going = world.ledger.operations[down.id]
     assert [step.text.partition(":")[0] for step in going.steps] == ["web.0", "web.1"]
     assert going.progress == "2 still leaving: web.0, web.1"
+
+
+def test_an_embedded_proxy_that_goes_down_with_its_cluster_is_no_trouble(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    state.spec = replace(state.spec, socket=None, bind="127.0.0.1:1")
+
+    def refused(why: str) -> int:
+        fact = ConvergeFailed(proxy="lb", upstream="web", owner="web", why=why)
+        converged(world.desk, fact, world.now)
+        return sum(event.kind == "rotation-refused" for event in world.desk.feed.events)
+
+    assert refused("one") == 1
+    world.ledger.stopping = True
+    assert refused("nobody listens") == 1
+    state.spec = replace(state.spec, socket="memory", bind=None)
+    assert refused("of one that is not ours") == 2
 
 
 def test_two_clients_at_once(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from supervisor.engine import reloading
+from supervisor.engine.planning import plan
 from supervisor.engine.refusing import held
 from supervisor.model.errors import Conflict
 from supervisor.model.operations import OperationPhase
-from supervisor.model.requests import Restart
-from supervisor.model.spec import PoolSpec
+from supervisor.model.requests import Restart, Steer
+from supervisor.model.spec import PoolSpec, RolloutSpec
 from tests.engine.test_transcripts import SPEC, begun
 from tests.engine.world import World
 
@@ -29,11 +30,31 @@ def test_the_same_configuration_again_begins_nothing(tmp_path: Path) -> None:
     """Every `up` reads the file: what it asks for is being rolled out already."""
     world = begun(tmp_path)
     new = replace(SPEC, env={"VERSION": "2"})
-    assert configured(world, new) == ["roll web out to generation 2: env changed"]
+    assert configured(world, new) == ["roll web out to generation 2: env (VERSION) changed"]
     world.run(lambda: "2R" in world.line())
     assert configured(world, new) == []
     world.run(lambda: rolls_to(world) is None)
     assert world.ledger.pools["web"].complete == 2
+
+
+def test_a_rehearsal_names_the_variables_that_change_and_the_steps_and_no_value(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    new = replace(SPEC, env={"TOKEN": "hidden-value", "VERSION": "2"})
+    steps = reloading.rehearsed(world.ledger, replace(world.ledger.spec, pools=(new,)))
+    assert steps[0] == "roll web out to generation 2: env (TOKEN, VERSION) changed"
+    assert any(step.startswith("start a new web.0") for step in steps)
+    assert "hidden" not in str(steps)
+    wider = replace(world.ledger.spec, pools=(replace(SPEC, workers=4),))
+    assert any(step.startswith("start web.3") for step in reloading.rehearsed(world.ledger, wider))
+    assert world.ledger.pools["web"].generation == 1
+
+
+def test_the_plan_of_an_undo_holds_at_no_canary_and_that_of_a_restart_does(tmp_path: Path) -> None:
+    world = begun(tmp_path, replace(SPEC, rollout=RolloutSpec(canary=1, watch=0.3)))
+    ledger = world.ledger
+    ledger.pools["web"] = replace(ledger.pools["web"], previous=1)
+    assert any("hold after 1" in step for step in plan(ledger, Restart(target="web")))
+    assert not any("hold after" in step for step in plan(ledger, Steer(pool="web", action="undo")))
 
 
 @pytest.mark.parametrize("moment", ["1R+2s", "1R+2R", "2R+1d", "2R"])
