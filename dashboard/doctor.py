@@ -1,6 +1,7 @@
 """`clusterctl doctor`: what could go wrong with a cluster though nothing has yet."""
 
 from argparse import Namespace
+from typing import Any
 
 from dashboard.answers import quoted
 from dashboard.finding import place
@@ -18,6 +19,19 @@ def doctor(args: Namespace) -> int:
         out_json(answer.body)
     elif not findings:
         result("nothing to say")
-    for finding in () if args.json else findings:
-        out(clean(f"{finding['subject']}: {finding['text']}"), clean(f"    {finding['hint']}"))
+    else:
+        for first, *same in alike(findings):
+            out(clean(f"{first['subject']}: {first['text']}"), clean(f"    {first['hint']}"))
+            if same:
+                out(clean(f"    the same: {', '.join(one['subject'] for one in same)}"))
     return 1 if findings else 0
+
+
+def alike(findings: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """What is found of several workers of a pool is one finding."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for one in findings:
+        pool, dot, number = one["subject"].rpartition(".")
+        subject = pool if dot and number.isdecimal() else one["subject"]
+        found.setdefault((str(one.get("check")), subject, one["hint"]), []).append(one)
+    return list(found.values())

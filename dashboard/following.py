@@ -8,7 +8,7 @@ from typing import Any
 from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
 from dashboard.pipe import Pipe
 from dashboard.printing import coloured, out_json, result, tell
-from dashboard.say import clock
+from dashboard.say import clock, local
 from dashboard.table import cut
 from supervisor.model.text import clean
 
@@ -92,7 +92,7 @@ def outcome(operation: Row, as_json: bool) -> int:
 
 def said(operation: Row) -> str:
     """One sentence: what was asked for and how it stands."""
-    verb, progress, why = operation.get("verb"), operation.get("progress") or "", operation.get("why") or ""
+    verb, progress, why = (local(str(operation.get(key) or "")) for key in ("verb", "progress", "why"))
     match operation.get("phase"):
         case "done":
             return f"{verb}: {progress or 'done'}"

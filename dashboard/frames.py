@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dashboard.say import UNKNOWN, clock, count, duration, number, plural, size, word
+from dashboard.say import UNKNOWN, clock, count, duration, local, number, plural, size, word
 from dashboard.table import Column, Paper, columns, sentence
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ def frame(snapshot: Row, paper: Paper) -> list[str]:
 def event_line(event: Row, paper: Paper) -> str:
     """`12:03:11 web.0: killed by KILL (uid 0)`."""
     level = str(event.get("level") or "info")
-    said, actor = str(event.get("text") or ""), str(event.get("actor") or "")
+    said, actor = local(str(event.get("text") or "")), str(event.get("actor") or "")
     asker = f" ({actor})" if actor and actor not in said else ""
     text = f"{clock(event.get('time'))} {word(event.get('subject'))}: {said}{asker}"
     return sentence(text, paper, {"warning": "busy", "error": "bad"}.get(level))

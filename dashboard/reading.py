@@ -43,7 +43,9 @@ def rollout_status(args: Namespace) -> int:
 
         out(*rollout_frame(snapshot, pool, paper_for(sys.stdout)))
     else:
-        last = f"; the last one: {pool['last_rollout']}" if pool.get("last_rollout") else ""
+        from dashboard.say import local
+
+        last = f"; the last one: {local(pool['last_rollout'])}" if pool.get("last_rollout") else ""
         result(f"{args.target}: no rollout is going on; generation {pool.get('generation')}{last}")
     return 0
 
@@ -119,7 +121,7 @@ def _print_event(row: dict[str, Any], as_json: bool) -> None:
 
 def operations(args: Namespace) -> int:
     from dashboard.following import follow, said
-    from dashboard.say import clock
+    from dashboard.say import clock, took
 
     pipe = _pipe(args)
     if args.id:
@@ -131,7 +133,8 @@ def operations(args: Namespace) -> int:
     found = answer.json()
     rows = found.get("operations") or [] if isinstance(found, dict) else found
     for row in rows:
-        result(f"{clock(row.get('asked'))} {row.get('id')}: {said(row)} ({row.get('actor')})")
+        lasted = took(row.get("asked"), row.get("ended"))
+        result(f"{clock(row.get('asked'))} {lasted:>6} {row.get('id')}: {said(row)} ({row.get('actor')})")
     if not rows:
         result("nothing was asked for yet")
     return 0

@@ -1,5 +1,6 @@
 """Figures in few characters, the same on every table: durations, sizes, rates, times; what is unknown is a dash."""
 
+import re
 from typing import Any
 
 UNKNOWN = "–"
@@ -51,6 +52,32 @@ def clock(stamp: str | None) -> str:
         return datetime.fromisoformat(stamp).astimezone().strftime("%H:%M:%S")
     except ValueError:
         return stamp
+
+
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def local(text: str) -> str:
+    """The engine's sentence with its moments as local times of day, as all others are told here."""
+    return _STAMP.sub(lambda found: f"at {clock(found[0])}", text)
+
+
+def seconds_between(earlier: str | None, later: str | None) -> float | None:
+    """Seconds from one RFC 3339 stamp to another; None where either cannot be read."""
+    if not earlier or not later:
+        return None
+    from datetime import datetime
+
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def took(earlier: str | None, later: str | None) -> str:
+    """How long something lasted: `0.4s`, `3m12s`."""
+    seconds = seconds_between(earlier, later)
+    return f"{seconds:.1f}s" if seconds is not None and 0 <= seconds < 9.95 else duration(seconds)
 
 
 def word(value: Any) -> str:

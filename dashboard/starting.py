@@ -154,7 +154,8 @@ def settled(where: Place, timeout: float) -> int:
     deadline = time.monotonic() + timeout
     pipe = Pipe(where.socket)
     while True:
-        pools = pipe.get("/v1/snapshot").json().get("pools") or []
+        snapshot = pipe.get("/v1/snapshot").json()
+        pools = snapshot.get("pools") or []
         missing = [pool for pool in pools if not pool.get("stopped") and pool["ready"] < pool["desired"]]
         failed = [row for pool in missing for row in pool.get("workers") or () if row.get("phase") == "failed"]
         for row in failed:
@@ -164,5 +165,24 @@ def settled(where: Place, timeout: float) -> int:
         if time.monotonic() >= deadline:
             names = ", ".join(f"{pool['name']} {pool['ready']}/{pool['desired']}" for pool in missing)
             tell(f"still going when time ran out: {names}")
+            for reason in reasons(snapshot, missing):
+                tell(reason)
             return 6
         time.sleep(0.1)
+
+
+def reasons(snapshot: dict[str, Any], missing: list[dict[str, Any]]) -> list[str]:
+    """Why these pools have not all their workers yet: a line for each reason, once; a proxy that is away first."""
+    found = [
+        f"proxy {proxy.get('name')}: {proxy.get('why') or 'cannot be reached'}"
+        for proxy in snapshot.get("proxies") or ()
+        if not proxy.get("reachable")
+    ]
+    for pool in missing:
+        told: dict[str, str] = {}
+        for row in pool.get("workers") or ():
+            why = row.get("why") or (row.get("last_exit") or {}).get("why")
+            if why and row.get("phase") != "ready":
+                told.setdefault(why, str(row.get("id")))
+        found += [f"{id}: {why}" for why, id in told.items()]
+    return found[:_TAIL_LINES]

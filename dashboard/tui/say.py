@@ -1,10 +1,8 @@
 """What the screen writes beyond dashboard.say: numbers of bounded width, ages, and unknown as –."""
 
-import re
-from datetime import datetime
 from functools import lru_cache
 
-from dashboard.say import UNKNOWN, duration, plural, size
+from dashboard.say import UNKNOWN, duration, local, plural, seconds_between, size
 from dashboard.say import clock as _clock
 
 __all__ = ["UNKNOWN", "ago", "clock", "count", "duration", "local", "number", "plural", "seconds_between", "size"]
@@ -41,21 +39,3 @@ def ago(seconds: float | None) -> str:
 def clock(stamp: str | None) -> str:
     """The local time of day of an RFC 3339 stamp."""
     return _clock(stamp)
-
-
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-
-
-def local(text: str) -> str:
-    """The engine's sentence with its moments as local times of day, as all others are told here."""
-    return STAMP.sub(lambda found: f"at {clock(found[0])}", text)
-
-
-def seconds_between(earlier: str | None, later: str | None) -> float | None:
-    """Seconds from one RFC 3339 stamp to another; None where either cannot be read."""
-    if not earlier or not later:
-        return None
-    try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-    except (ValueError, TypeError):
-        return None

@@ -149,8 +149,29 @@ def test_followed_logs_go_on_when_the_engine_comes_back(api: FakeApi, run: Run) 
 def test_operations_are_listed_and_one_is_followed(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/operations", as_json([operation("done", progress="so")]))
     api.on("GET /v1/operations/op-7", as_json(operation()), as_json(operation("failed", why="no")))
-    assert "op-7: scale web=4: so (uid 0" in run("operations").out
+    assert " – op-7: scale web=4: so (uid 0" in run("operations").out
+    ended = operation("aborted", ended="2026-01-02T03:04:07.150Z", why="since 2026-01-02T03:04:05.123Z")
+    api.on("GET /v1/operations", as_json([ended]))
+    told = run("operations").out
+    assert " 2.1s op-7" in told
+    assert "since at " in told
+    assert ".123Z" not in told
     assert run("operations", "op-7").code == 1
+
+
+def test_what_the_doctor_finds_of_several_workers_is_said_once(api: FakeApi, run: Run) -> None:
+    rows = [
+        {"check": "no-stop-handler", "subject": subject, "text": f"{subject} dies at once", "hint": "handle it"}
+        for subject in ("web.0", "web.1", "web.12", "jobs.0", "web")
+    ]
+    api.on("GET /v1/doctor", as_json({"findings": rows}))
+    ran = run("doctor")
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "web.0: web.0 dies at once", "    handle it", "    the same: web.1, web.12, web",
+        "jobs.0: jobs.0 dies at once", "    handle it",
+    ]  # fmt: skip
+    assert len(json.loads(run("doctor", "--json").out)["findings"]) == 5
 
 
 def test_the_status_of_a_rollout_is_one_sentence(api: FakeApi, run: Run) -> None:

@@ -13,7 +13,7 @@ from dashboard import starting
 from dashboard.cli import main
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import FakeApi, as_json, operation
-from tests.dashboard.pictures import picture, plain
+from tests.dashboard.pictures import picture, plain, worker
 
 pytestmark = pytest.mark.real
 
@@ -111,6 +111,18 @@ def test_check_tells_fine_and_foul(config: str, tmp_path: Path, capfd: pytest.Ca
 def test_up_that_waits_reports_the_slot_that_was_given_up(served: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "--detach", "--wait", "-c", served]) == 1
     assert "web.1 failed: exit code 1" in capfd.readouterr().err
+
+
+def test_up_that_waits_in_vain_says_why(served: str, api: FakeApi, capfd: pytest.CaptureFixture[str]) -> None:
+    snapshot = plain(picture((worker("web.0", phase="starting", why="no such file: srv"), worker("web.1"))))
+    snapshot["pools"][0] |= {"ready": 1, "desired": 2}
+    snapshot["proxies"][0] |= {"reachable": False, "why": "127.0.0.1:80 is in use"}
+    api.on("GET /v1/snapshot", as_json(snapshot))
+    assert main(["up", "--detach", "--wait", "--timeout", "0", "-c", served]) == 6
+    err = capfd.readouterr().err
+    assert "web.0: no such file: srv" in err
+    assert "proxy lb: 127.0.0.1:80 is in use" in err
+    assert "web.1" not in err
 
 
 def test_down_waits_until_the_keeper_is_gone(api: FakeApi, run: Run) -> None:
