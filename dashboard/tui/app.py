@@ -1,6 +1,7 @@
 """The application: starts the streams, keeps the mirror, and passes every change to the screens that are seen."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -324,6 +325,8 @@ def run(
         theme = "ansi-dark"  # 16 colours turn pastels white
     if not colour:
         os.environ["NO_COLOR"] = "1"  # Textual reads it, and so does a pager that the operator calls
+    # A picture of a thousand workers is no reason to look for garbage in all that is there.
+    gc.set_threshold(1_500, 20, 50)
     app = TopApp(
         link,
         read_only=read_only,

@@ -2,6 +2,9 @@
 
 The keys are the public contract (CONTRACT.md): times RFC 3339, durations seconds, sizes bytes, rates per
 second; what is not known is None, never 0.
+
+Rows hold no row that leads back to them, so that the collector need not look at them (`gc=False`): there may be
+thousands, new ones each second.
 """
 
 from msgspec import Struct
@@ -9,7 +12,7 @@ from msgspec import Struct
 from supervisor.model.phases import Health, Rotation
 
 
-class HostRow(Struct, frozen=True, kw_only=True):
+class HostRow(Struct, frozen=True, kw_only=True, gc=False):
     cpus: int
     cpu_percent: float | None
     """Of all cores together: 0 to 100."""
@@ -18,7 +21,7 @@ class HostRow(Struct, frozen=True, kw_only=True):
     load: tuple[float, float, float] | None
 
 
-class EngineRow(Struct, frozen=True, kw_only=True):
+class EngineRow(Struct, frozen=True, kw_only=True, gc=False):
     pid: int
     keeper_pid: int
     version: str
@@ -31,7 +34,7 @@ class EngineRow(Struct, frozen=True, kw_only=True):
     """Path of the configuration file in force."""
 
 
-class ExitRow(Struct, frozen=True, kw_only=True):
+class ExitRow(Struct, frozen=True, kw_only=True, gc=False):
     """How a worker ended."""
 
     time: str
@@ -45,7 +48,7 @@ class ExitRow(Struct, frozen=True, kw_only=True):
     """It had been asked to go: nothing to worry about."""
 
 
-class WorkerRow(Struct, frozen=True, kw_only=True):
+class WorkerRow(Struct, frozen=True, kw_only=True, gc=False):
     """One live worker, or a slot with none: then `pid` is None and `phase` is the slot's."""
 
     id: str
@@ -76,7 +79,7 @@ class WorkerRow(Struct, frozen=True, kw_only=True):
     sampled_seconds_ago: float | None = None
 
 
-class RolloutRow(Struct, frozen=True, kw_only=True):
+class RolloutRow(Struct, frozen=True, kw_only=True, gc=False):
     operation: str
     from_generation: int
     to_generation: int
@@ -92,7 +95,7 @@ class RolloutRow(Struct, frozen=True, kw_only=True):
     """A word for each slot in order: old, replacing, new, failed."""
 
 
-class PoolRow(Struct, frozen=True, kw_only=True):
+class PoolRow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     desired: int
     ready: int
@@ -112,7 +115,7 @@ class PoolRow(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class BackendRow(Struct, frozen=True, kw_only=True):
+class BackendRow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     address: str
     worker: str | None
@@ -132,7 +135,7 @@ class BackendRow(Struct, frozen=True, kw_only=True):
     counters: dict[str, str] = {}
 
 
-class UpstreamRow(Struct, frozen=True, kw_only=True):
+class UpstreamRow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     balance: str | None
     backends: tuple[BackendRow, ...]
@@ -140,7 +143,7 @@ class UpstreamRow(Struct, frozen=True, kw_only=True):
     queued: int | None = None
 
 
-class ProxyRow(Struct, frozen=True, kw_only=True):
+class ProxyRow(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     kind: str
     version: str | None
@@ -156,7 +159,7 @@ class ProxyRow(Struct, frozen=True, kw_only=True):
     """Where the embedded proxy serves, `http://127.0.0.1:8080`."""
 
 
-class OperationRow(Struct, frozen=True, kw_only=True):
+class OperationRow(Struct, frozen=True, kw_only=True, gc=False):
     id: str
     verb: str
     """The whole verb as it would be typed: `scale web=4`."""
