@@ -129,7 +129,9 @@ def apply(mirror: Mirror, news: Snapshot | Event | Missing, now: float) -> Mirro
 def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
     backends = _backends(mirror.backends, snapshot)
     workers: dict[str, WorkerView] = {}
-    for pool in snapshot.pools:
+    served = {upstream.pool for proxy in snapshot.proxies for upstream in proxy.upstreams}
+    # Pools with traffic first: what is done most, from draining on, can be done to them.
+    for pool in sorted(snapshot.pools, key=lambda pool: pool.name not in served):
         for worker in pool.workers:
             key = worker_key(worker)
             before = mirror.workers.get(key)

@@ -24,7 +24,7 @@ from supervisor.engine.door import EngineDoor
 from supervisor.engine.feed import Feed
 from supervisor.engine.history import keep
 from supervisor.engine.journal import Foreign, Journal
-from supervisor.engine.ledger import NOT_ASKED, Ledger
+from supervisor.engine.ledger import Ledger
 from supervisor.engine.loop import DOWN, UPGRADE, Engine
 from supervisor.engine.preflight import Unreadable, could_take_over
 from supervisor.engine.restoring import journaled_spec, owed, restore, resume, settle_workers, take_in_unknown
@@ -43,9 +43,6 @@ STEPS_ASIDE = 75
 """Exit code that says: start my successor at once."""
 UNHEARD = 1.0
 """Seconds after which the end of a worker that nobody holds is taken as unknown."""
-
-FIRST_LOOK = 1.0
-"""Seconds that the first answer waits, at most, for what a picture is made of."""
 
 
 def main(arguments: list[str]) -> int:
@@ -129,11 +126,11 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     """The engine's life; the exit code. Only an end that was asked for ends the keeper and its workers too."""
     engine, link = running.engine, running.link
     door = EngineDoor(engine, link.keeper_pid, own_version(), running)
-    api = asyncio.create_task(serve_once_seen(engine, door, listener))
+    api = asyncio.create_task(serve(door, listener))
     api.add_done_callback(lambda task: engine.finish("the API ended"))
     if (path := engine.ledger.spec.read_only_socket) is not None:
         running.keep("read-only socket", lambda: offer(door, path, engine.ledger.spec.read_only_group))
-    running.keep("history", lambda: keep_once_seen(engine, door))
+    running.keep("history", lambda: keep(door.kept, door.picture, engine.pause))
     # What is here stays; and rows of a thousand workers are no reason to look for garbage again and again.
     gc.collect()
     gc.freeze()
@@ -159,27 +156,6 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
         return 0
     print(f"the engine ends: {why}", file=sys.stderr)
     return STEPS_ASIDE if why == UPGRADE else 1
-
-
-async def serve_once_seen(engine: Engine, door: EngineDoor, listener: socket.socket) -> None:
-    """Who asks at once waits for a true picture: the keeper holds the socket, and nobody is refused meanwhile."""
-    await seen(engine)
-    await serve(door, listener)
-
-
-async def keep_once_seen(engine: Engine, door: EngineDoor) -> None:
-    await seen(engine)
-    await keep(door.kept, door.picture, engine.pause)
-
-
-async def seen(engine: Engine) -> None:
-    """Waits until the host and each proxy were asked once: a picture before would call all of them lost."""
-    deadline = time.monotonic() + FIRST_LOOK
-    while time.monotonic() < deadline:
-        ledger = engine.ledger
-        if ledger.host is not None and all(proxy.why != NOT_ASKED for proxy in ledger.proxies.values()):
-            return
-        await asyncio.sleep(0.01)
 
 
 def settle(engine: Engine, held: Iterable[Held], told: Iterable[Told]) -> list[Spawned]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dashboard.tui.keys import GROUPS, MAIN_KEYS
+from dashboard.tui.keys import GROUPS, LOG_KEYS, MAIN_KEYS
 
 SCREEN = Path(__file__).parents[1] / "docs" / "screen.md"
 BEGIN, END = "<!-- keys: made by python -m tests.pages -->", "<!-- end of keys -->"
@@ -13,7 +13,9 @@ def keys() -> str:
     lines: list[str] = []
     for group in GROUPS:
         lines += ["", f"**{group}**", "", "| key | does |", "|---|---|"]
-        lines += [f"| {_code(key.name)} | {_cell(key.help)} |" for key in MAIN_KEYS if key.group == group]
+        lines += [
+            f"| {_code(key.name)} | {_cell(key.help)} |" for key in (*MAIN_KEYS, *LOG_KEYS) if key.group == group
+        ]
     return "\n".join(lines)
 
 

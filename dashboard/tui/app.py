@@ -27,7 +27,7 @@ from dashboard.tui.ink import Ink
 from dashboard.tui.keeping import Keeping, place
 from dashboard.tui.keys import TIME_ACTIONS
 from dashboard.tui.operator import Operator, Severity
-from dashboard.tui.screens.main import MainScreen, ReadOnlyScreen, ReplayScreen
+from dashboard.tui.screens.main import MainScreen, ReplayScreen
 from dashboard.tui.screens.shows import Shows
 from dashboard.tui.source import Recorded, Source
 from dashboard.tui.themes import CYCLE, DEFAULT, THEMES, with_tokens
@@ -104,7 +104,7 @@ class TopApp(App[int]):
     def get_default_screen(self) -> Screen[Any]:
         if self.travel.recorded:
             return ReplayScreen(self)
-        return ReadOnlyScreen(self) if self.read_only else MainScreen(self)
+        return MainScreen(self)
 
     @property
     def mirror(self) -> Mirror:

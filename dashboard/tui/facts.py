@@ -79,16 +79,9 @@ def worker_graphs(view: WorkerView, width: int, tall: int) -> list[Line]:
     memory = history.memory
     top = nice_top([one / MEGA for one in memory], 1.0) * MEGA
     lines = graph_lines("CPU", number(worker.cpu_percent), "%", history.cpu, 100.0, width, tall, "graph")
-    lines += graph_lines(
-        "REQ/S",
-        number(worker.requests_per_second),
-        "",
-        history.rate,
-        nice_top(history.rate, 10.0),
-        width,
-        tall,
-        "graph2",
-    )
+    if worker.requests_per_second is not None or any(one == one for one in history.rate):
+        rate, most = number(worker.requests_per_second), nice_top(history.rate, 10.0)
+        lines += graph_lines("REQ/S", rate, "", history.rate, most, width, tall, "graph2")
     lines += graph_lines("MEM", size(worker.rss_bytes), "", memory, top, width, tall, "graph", size(top))
     return lines
 

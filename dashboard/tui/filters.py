@@ -36,6 +36,22 @@ def backends(text: str) -> Callable[[BackendView], bool] | None:
     return (lambda view: all(_backend_term(term, view) for term in terms)) if terms else None
 
 
+def trouble(text: str) -> str:
+    """What of it is no question that can be answered; empty: all of it is."""
+    for term in text.lower().split():
+        term = term.removeprefix("!")
+        for sign in (">", "<"):
+            key, found, limit = term.partition(sign)
+            if found and key not in _AMOUNTS:
+                return f"{term}: {key or 'what'} is no number; {', '.join(_AMOUNTS)} are"
+            if found and _float(limit) is None:
+                return f"{term}: {limit or 'nothing'} is no number"
+        key, found, _ = term.partition(":")
+        if found and key.isalpha() and key not in _WORDS:
+            return f"{term}: no {key} to look at; there are {', '.join(_WORDS)}"
+    return ""
+
+
 def _worker_term(term: str) -> Callable[[WorkerView], bool]:
     if term.startswith("!") and len(term) > 1:
         inner = _worker_term(term[1:])

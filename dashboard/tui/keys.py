@@ -28,7 +28,7 @@ class Key(NamedTuple):
         return self.shown or self.keys.split(",")[0]
 
 
-MOVE, FIND, ACT, SEE, TIME, REST = "Move", "Find", "Operate", "Look closer", "Time", "Screen"
+MOVE, FIND, ACT, SEE, TIME, REST, LOG = "Move", "Find", "Operate", "Look closer", "Time", "Screen", "In a log"
 TIME_ACTIONS = ("step", "now", "faster")
 
 MAIN_KEYS: tuple[Key, ...] = (
@@ -103,7 +103,29 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("q,ctrl+c,f10", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=8),
 )  # fmt: skip
 
-GROUPS = (MOVE, FIND, SEE, ACT, TIME, REST)
+LOG_KEYS: tuple[Key, ...] = (
+    Key("escape,q", "back", "Back", "leave the log", LOG, rank=0, shown="esc"),
+    Key("question_mark,f1,h", "help", "Help", "these keys", LOG, rank=9, shown="?"),
+    Key("slash", "search", "Search", "look for a word", LOG, rank=1, shown="/"),
+    Key("n", "next(1)", "Next", "the next match", LOG, rank=2),
+    Key("N", "next(-1)", "Previous", "the match before", LOG, rank=3),
+    Key("f", "follow", "Follow", "keep the newest in sight", LOG, rank=4),
+    Key("w", "wrap", "Wrap", "break long lines, or cut them", LOG, rank=5),
+    Key("ampersand", "only", "Only", "only the lines that hold what is sought, or all", LOG, rank=6, shown="&"),
+    Key("down,j", "move(1)", "Down", "one line down", LOG, shown="↓ j"),
+    Key("up,k", "move(-1)", "Up", "one line up", LOG, shown="↑ k"),
+    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", LOG, rank=20, shown="PgDn"),
+    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", LOG, rank=21, shown="PgUp"),
+    Key("home,g", "move(-1000000)", "Top", "the oldest line kept", LOG, rank=22, shown="g"),
+    Key("end,G", "move(1000000)", "End", "the newest line", LOG, rank=23, shown="G"),
+    Key("right", "shift(16)", "Right", "sideways", LOG, rank=24, shown="→"),
+    Key("left", "shift(-16)", "Left", "sideways", LOG, shown="←"),
+    Key("c", "copy", "Copy", "copy the lines that are seen (OSC 52)", LOG, rank=7),
+    Key("C", "copy('all')", "Copy all", "copy the last 200 lines", LOG),
+    Key("o", "pager", "Pager", "all lines kept here, in $PAGER", LOG, rank=8),
+)  # fmt: skip
+
+GROUPS = (MOVE, FIND, SEE, ACT, TIME, REST, LOG)
 _OFFERED = {"app.step(-1)": 5, "app.step(1)": 6, "app.step(0,-60)": 7, "app.step(0,60)": 8, "app.faster(1)": 10}
 REPLAY_KEYS = tuple(
     key._replace(keys="p,space", label="Play", help="play the recording, or hold", rank=3, shown="p")

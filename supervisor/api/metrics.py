@@ -22,7 +22,6 @@ _POOL: Sequence[Figure[PoolRow]] = (
     ("pool_desired_workers", "Workers wanted.", lambda pool: pool.desired),
     ("pool_ready_workers", "Workers that serve.", lambda pool: pool.ready),
     ("pool_generation", "Generation of the pool's spec.", lambda pool: pool.generation),
-    ("pool_stopped", "1 while it is stopped and kept down.", lambda pool: float(pool.stopped)),
     ("pool_rollout", "1 while a rollout is under way.", lambda pool: float(pool.rollout is not None)),
 )
 _PROXY: Sequence[Figure[ProxyRow]] = (

@@ -121,7 +121,7 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
     ledger.keep(after)
     asked_for = worker.phase in (Phase.STOPPING, Phase.DRAINING) and worker.failed is None
     level: Level = "info" if asked_for or after.finished else "warning"
-    lines = f"; last line: {end.last_word}" if end.last_lines else ""
+    lines = f"; last line: {end.last_lines[-1]}" if end.last_lines else ""
     text = f"{end.why} after {end.lived:.1f} s{lines}" if end.lived is not None else end.why
     if beside and level == "warning":
         # Its lines stand in a file of its own, beside those of the one that goes on serving.

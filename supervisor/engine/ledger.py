@@ -20,7 +20,6 @@ from supervisor.model.spec import ClusterSpec, ProxySpec
 from supervisor.model.workers import Slot, Worker
 
 OPERATIONS_KEPT = 50
-NOT_ASKED = "not asked yet"
 PROXY_POOL = "@"
 """First letter of the hidden pool that runs an embedded proxy: `@lb` runs `lb`."""
 
@@ -38,7 +37,7 @@ class ProxyState:
     reachable: bool = False
     answers_since: float = 0.0
     """Since when it has been reachable without a break."""
-    why: str | None = NOT_ASKED
+    why: str | None = "not asked yet"
     capabilities: tuple[Capability, ...] = ()
     settle: float = 0.02
     seen: float | None = None

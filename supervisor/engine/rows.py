@@ -202,7 +202,7 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
 
 
 def last_line(slot: Slot) -> str:
-    return f": {slot.ends[-1].last_word}" if slot.ends and slot.ends[-1].last_lines else ""
+    return f": {slot.ends[-1].last_lines[-1]}" if slot.ends and slot.ends[-1].last_lines else ""
 
 
 def last_end(slot: Slot) -> str:

@@ -22,12 +22,6 @@ class End(Struct, frozen=True, kw_only=True):
     lived: float | None = None
     """Seconds from its start to its end."""
 
-    @property
-    def last_word(self) -> str:
-        """The line that says most: HAProxy's first alert names the cause, its last one only that it exits."""
-        alerts = [line for line in self.last_lines if line.startswith("[ALERT]")]
-        return (*alerts, *self.last_lines[-1:], "")[0]
-
 
 class Worker(Struct, frozen=True, kw_only=True):
     """One process that fills a slot; it dies once and never comes back. Times are monotonic seconds."""

@@ -1,12 +1,9 @@
 """The snapshot as Prometheus reads it."""
 
-import re
-from pathlib import Path
-
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from supervisor.api.metrics import _BACKEND, _POOL, _PROXY, _WORKER, exposition
+from supervisor.api.metrics import exposition
 from tests.api.fake_door import backend, picture, worker
 
 
@@ -30,25 +27,6 @@ def test_every_figure_stands_under_its_name() -> None:
     assert found["clusterctl_backend_rotation", (*place[:2], ("rotation", "ready"), place[2])] == 1
     assert found["clusterctl_proxy_reachable", (("proxy", "lb"),)] == 1
     assert found["clusterctl_engine_rss_bytes", ()] == 1 << 20
-
-
-def test_every_name_is_in_the_reference() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-    section = text.partition("## Metrics")[2]
-    names = {name.removeprefix("clusterctl_") for name, _ in figures(exposition(picture(2)))}
-    names |= {figure[0] for table in (_POOL, _WORKER, _PROXY, _BACKEND) for figure in table}
-    missing = sorted(name for name in names if f"`{name}`" not in section)
-    assert not missing, missing
-    unknown = sorted(set(re.findall(r"`((?:pool|worker|proxy|backend|host|engine)_[a-z0-9_]+)`", section)) - names)
-    assert set(unknown) <= {"host_cpu_percent", "host_memory_available_bytes", "host_load1", "engine_cpu_percent"}
-
-
-def test_a_pool_that_is_stopped_says_so() -> None:
-    whole = picture(1)
-    for stopped in (False, True):
-        pools = (replace(whole.pools[0], stopped=stopped),)
-        found = figures(exposition(replace(whole, pools=pools)))
-        assert found["clusterctl_pool_stopped", (("pool", "web"),)] == stopped
 
 
 def test_what_is_not_known_has_no_sample() -> None:

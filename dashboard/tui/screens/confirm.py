@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -27,6 +28,28 @@ SEEN = 0.15
 """Seconds that a question stands before it can be answered: no key typed ahead is taken for a yes."""
 PLAN_WITHIN = 2.0
 """Seconds for the engine to tell its plan; the question does not wait for it."""
+
+
+FRAME = 2
+
+
+def fitted(
+    room: int, middle: Sequence[Line], plan: Sequence[Line], verbs: Sequence[Line], last: Line
+) -> list[Line]:
+    """What is asked, in so many lines: the buttons stay, and of the rest what matters least goes first."""
+    middle, plan, verbs = list(middle), list(plan), list(verbs)
+    if room >= len(middle) + len(plan) + len(verbs) + 4:
+        return [(), *middle, *plan, (), *verbs, (), last]
+    while len(middle) + len(plan) + len(verbs) + 1 > room:
+        if plan:
+            plan.pop()
+        elif len(verbs) > 1:
+            verbs.pop()
+        elif len(middle) > 1:
+            middle.pop(1 if len(middle) > 2 else 0)  # what is left to serve stands at the end
+        else:
+            break
+    return [*middle, *plan, *verbs, last]
 
 
 class ConfirmScreen(Dialog[Intent | None]):
@@ -58,6 +81,9 @@ class ConfirmScreen(Dialog[Intent | None]):
         self.query_one("#box").border_title = Content(clean(self.intent.title, 70) or "?")
         self.tell()
         self.ask_plan()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.tell)
 
     def on_unmount(self) -> None:
         if self._planning is not None:
@@ -99,12 +125,13 @@ class ConfirmScreen(Dialog[Intent | None]):
         said: list[Line] = [(("$ ", "dim"), (verb, "strong")) for verb in verbs[:3]]
         if len(verbs) > 3:
             said.append(((f"  and {len(verbs) - 3} more of the kind", "dim"),))
-        self.set_body([(), *self.middle(), *self._plan, (), *said, (), self.buttons()])
+        room = self.app.size.height - FRAME
+        self.set_body(fitted(room, self.middle(), self._plan, said, self.buttons()))
 
     def buttons(self) -> Line:
-        cancel: Span = (" Cancel ", "button" if self.lit else "button-on")
-        do: Span = (f" {self.intent.button} ", "button-on" if self.lit else "button")
-        hint = "  enter: the lit one   y: yes   esc: no"
+        cancel: Span = (" Cancel ", "button") if self.lit else ("›Cancel ", "button-on")
+        do: Span = (f"›{self.intent.button} ", "button-on") if self.lit else (f" {self.intent.button} ", "button")
+        hint = "  enter: the lit one  y: yes  esc: no"
         return cancel, ("  ", "text"), do, (hint, "dim")
 
     def picked(self, line: int, x: int) -> None:

@@ -80,6 +80,7 @@ class Finding(Screen[None]):
 
     def take_filter(self, text: str) -> None:
         self.set_filter(text)
+        self.tell_filter()
         self.top.keeping.remember_filter(self.filter)
         self._close_filter()
 
@@ -91,6 +92,11 @@ class Finding(Screen[None]):
         self.backend_table.rearrange()
         self.show_titles()
         self.moved()
+
+    def tell_filter(self) -> None:
+        """A word that is none is named; while it is typed, it is only not finished."""
+        if trouble := filters.trouble(self.filter):
+            self.top.say(trouble, "warning")
 
     def _close_filter(self) -> None:
         self.box.display = False

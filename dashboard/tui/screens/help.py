@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dashboard.mirror import Mirror
 from dashboard.tui.facts import padded
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.keys import GROUPS, MAIN_KEYS, REPLAY_KEYS, Key, allowed
+from dashboard.tui.keys import GROUPS, LOG_KEYS, MAIN_KEYS, REPLAY_KEYS, Key, allowed
 from dashboard.tui.screens.page import Page
 from dashboard.tui.states import HEALTH, PHASES, ROTATION
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class HelpScreen(Page):
-    def __init__(self, top: "TopApp") -> None:
+    def __init__(self, top: "TopApp", keys: tuple[Key, ...] = ()) -> None:
         super().__init__(top)
-        self.keys = allowed(REPLAY_KEYS if top.travel.recorded else MAIN_KEYS, top.read_only)
+        all_keys = (*(REPLAY_KEYS if top.travel.recorded else MAIN_KEYS), *LOG_KEYS)
+        self.keys = allowed(keys or all_keys, top.read_only)
 
     def title_line(self, mirror: Mirror) -> Line:
         return (" Keys ", "title"), ("  every key is a verb of `clusterctl` too; q never stops the cluster", "dim")

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from dashboard.answers import NoAnswer, Refused
-from dashboard.tui.keys import Key
+from dashboard.tui.keys import LOG_KEYS
 from dashboard.tui.paging import copy, page_out
 from dashboard.tui.say import plural
 from dashboard.tui.screens.page import bindings
@@ -25,27 +25,6 @@ TOGETHER = 0.1
 """Seconds in which lines are gathered before they are painted."""
 AT_FIRST = 1_000
 COPIED = 200
-
-LOG_KEYS: tuple[Key, ...] = (
-    Key("escape,q", "back", "Back", "leave the log", "Log", rank=0, shown="esc"),
-    Key("slash", "search", "Search", "look for a word", "Log", rank=1, shown="/"),
-    Key("n", "next(1)", "Next", "the next match", "Log", rank=2),
-    Key("N", "next(-1)", "Previous", "the match before", "Log", rank=3),
-    Key("f", "follow", "Follow", "keep the newest in sight", "Log", rank=4),
-    Key("w", "wrap", "Wrap", "break long lines, or cut them", "Log", rank=5),
-    Key("ampersand", "only", "Only", "only the lines that hold what is sought, or all", "Log", rank=6, shown="&"),
-    Key("down,j", "move(1)", "Down", "one line down", "Log", shown="↓ j"),
-    Key("up,k", "move(-1)", "Up", "one line up", "Log", shown="↑ k"),
-    Key("pagedown,space,ctrl+d", "page(1)", "Page", "a page down", "Log", rank=20, shown="PgDn"),
-    Key("pageup,ctrl+u", "page(-1)", "Page", "a page up", "Log", rank=21, shown="PgUp"),
-    Key("home,g", "move(-1000000)", "Top", "the oldest line kept", "Log", rank=22, shown="g"),
-    Key("end,G", "move(1000000)", "End", "the newest line", "Log", rank=23, shown="G"),
-    Key("right", "shift(16)", "Right", "sideways", "Log", rank=24, shown="→"),
-    Key("left", "shift(-16)", "Left", "sideways", "Log", shown="←"),
-    Key("c", "copy", "Copy", "copy the lines that are seen (OSC 52)", "Log", rank=7),
-    Key("C", "copy('all')", "Copy all", "copy the last 200 lines", "Log"),
-    Key("o", "pager", "Pager", "all lines kept here, in $PAGER", "Log", rank=8),
-)
 
 
 class LogScreen(Screen[None]):
@@ -110,6 +89,11 @@ class LogScreen(Screen[None]):
         self.heading.set_lines(
             (((" log ", "dim"), (self.target, "title"), (f"   {follow}{sought}", "text"), (state, "warn")),)
         )
+
+    def action_help(self) -> None:
+        from dashboard.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.top, LOG_KEYS))
 
     def action_back(self) -> None:
         if self.box.typing:

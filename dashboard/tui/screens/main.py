@@ -7,6 +7,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from dashboard.mirror import BackendView, Mirror, WorkerView, worker_key
+from dashboard.tui import filters
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
 from dashboard.tui.commands import Local
 from dashboard.tui.facts import backend_pane, event_line, faded, worker_pane
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
 
 
+NO_WORKER = "no worker yet"
+NO_BACKEND = "no backend: no proxy is watched"
+
+
 class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     KEYS: ClassVar[tuple[Key, ...]] = MAIN_KEYS
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAIN_KEYS)
@@ -47,11 +52,9 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         self.top = top
         ink = top.ink
         self.head = Lines(ink, id="head")
-        self.worker_table: LiveTable[WorkerView] = LiveTable(
-            ink, WORKER_COLUMNS, empty="no worker yet", id="workers"
-        )
+        self.worker_table: LiveTable[WorkerView] = LiveTable(ink, WORKER_COLUMNS, empty=NO_WORKER, id="workers")
         self.backend_table: LiveTable[BackendView] = LiveTable(
-            ink, BACKEND_COLUMNS, empty="no backend: no proxy is watched", id="backends"
+            ink, BACKEND_COLUMNS, empty=NO_BACKEND, id="backends"
         )
         self.details = Lines(ink, id="details")
         self.details_pane = Pane(self.details, title="Details", id="details-pane")
@@ -82,6 +85,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         self.settle(self.top.asked_sort)
         if self.top.asked_filter:
             self.set_filter(self.top.asked_filter)
+            self.tell_filter()
         self.worker_table.focus()
         self.show_mirror(self.top.mirror)
 
@@ -123,7 +127,14 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         self.events.set_lines([event_line(event) for event in mirror.events[-room:]])
 
     def show_titles(self) -> None:
-        for name, table in (("Workers", self.worker_table), ("Backends", self.backend_table)):
+        for name, table, none in (
+            ("Workers", self.worker_table, NO_WORKER),
+            ("Backends", self.backend_table, NO_BACKEND),
+        ):
+            nothing = f"nothing matches {self.filter}" + (
+                f"  ({said})" if (said := filters.trouble(self.filter)) else ""
+            )
+            table.empty = nothing if table.rows else none
             shown, whole = len(table.order), len(table.rows)
             title = f"{name} {shown}" if shown == whole else f"{name} {shown}/{whole}"
             if table.marks:
@@ -195,7 +206,8 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         able = [frozenset(target.proxy.capabilities) for target in targets]
         capabilities = frozenset.intersection(*able) if able else None
         row = self.backend_table.current if self.where == "backends" else self.worker_table.current
-        return applying(allowed(self.KEYS, self.top.read_only), self.where, capabilities, row is not None, every)
+        fixed = self.top.read_only or self.top.travel.mirror is not None
+        return applying(allowed(self.KEYS, fixed), self.where, capabilities, row is not None, every)
 
     def _show_keys(self) -> None:
         keys = offered(
@@ -336,6 +348,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
                 self.show_page(local.argument)
             case "filter":
                 self.set_filter(local.argument)
+                self.tell_filter()
             case "sort":
                 self.focus_table("workers")
                 self.worker_table.sort_by(local.argument or None)
@@ -349,12 +362,6 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
                 self.action_help()
             case _:
                 self.top.action_leave()
-
-
-class ReadOnlyScreen(MainScreen, inherit_bindings=False):
-    """With --read-only there are no keys that change anything."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(allowed(MAIN_KEYS, True))
 
 
 class ReplayScreen(MainScreen, inherit_bindings=False):

@@ -37,10 +37,6 @@ PAGE_KEYS: tuple[Key, ...] = (
 )
 
 
-CHANGING = frozenset({"change", "scale", "steer"})
-"""Actions that change the cluster."""
-
-
 def bindings(keys: Sequence[Key]) -> list[BindingType]:
     """With priority: the application then does one key after the other. Without, keys typed ahead would still
     reach the table after the first of them has opened a dialog.
@@ -80,7 +76,8 @@ class Page(Screen[None]):
 
     def keys_now(self) -> list[Key]:
         """Those to offer, the best first."""
-        return sorted(allowed(self.KEYS, self.top.read_only), key=lambda key: key.rank)
+        fixed = self.top.read_only or self.top.travel.mirror is not None
+        return sorted(allowed(self.KEYS, fixed), key=lambda key: key.rank)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.show_mirror, self.top.mirror)
@@ -90,10 +87,6 @@ class Page(Screen[None]):
             self.foot.set_keys(self.keys_now())
             self.heading.set_lines(((*self.title_line(mirror), *past_chip(self.top.mood.past)),))
             self.body.set_lines(self.text(mirror, self.body.size.width))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """With --read-only, what changes something is no key here."""
-        return not (self.top.read_only and action in CHANGING)
 
     def action_pager(self) -> None:
         page_out(self.top, plain(self.body.lines))

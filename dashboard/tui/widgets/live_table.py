@@ -211,6 +211,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self.sort = key
         self.falling = (column.falling if column else False) if falling is None else falling
         self.rearrange()
+        self.move_to(0)  # the order is asked for to see who comes first
         self.on_sort()
 
     def sort_next(self, step: int) -> None:

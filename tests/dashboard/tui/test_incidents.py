@@ -94,7 +94,7 @@ async def test_the_mouse_presses_the_buttons_of_a_question_takes_from_lists_and_
         assert s.app.screen is s.main
         assert s.changes() == []
         await s.press("d")
-        await s.click(" Drain   enter")
+        await s.click("›Drain   enter")
         await s.until(lambda: len(s.changes()) == 1)
         await s.press("f6")
         await s.see("Sort by")

@@ -116,3 +116,12 @@ async def test_the_pager_gets_the_text_harmless_and_the_interrupt_key(
         monkeypatch.setenv("PAGER", "/nowhere/pager")
         await s.press("o")
         await s.see("set PAGER to one that can")
+
+
+async def test_the_keys_of_a_log_are_told_there_and_on_the_page_of_all_keys() -> None:
+    async with screen(size=(120, 90)) as s:
+        await s.press("l", "question_mark")
+        await s.see("only the lines that hold what is sought, or all")
+        assert "rolling" not in s.text()
+        await s.press("escape", "escape", "question_mark")
+        await s.see("In a log", "only the lines that hold what is sought, or all")

@@ -238,3 +238,36 @@ async def test_every_theme_paints_the_screen_and_the_states_keep_their_words() -
         await s.press("t")
         await s.press("colon", *"theme nonsense", "enter")
         await s.see("no theme 'nonsense'")
+
+
+async def test_a_filter_that_nothing_matches_says_so_and_a_word_that_is_none_is_named() -> None:
+    async with screen() as s:
+        await s.press("/", *"zzz", "enter")
+        await s.see("nothing matches zzz")
+        await s.press("escape", "/", *"err>0", "enter")
+        await s.see("nothing matches err>0  (err>0: err is no number; cpu,")
+        await s.press("escape", "/", *"!cpu>abc", "enter")
+        await s.see("cpu>abc: abc is no number")
+        await s.press("escape", "/", *"127.0.0.1:9001", "enter")
+        await s.see("Workers 1/5")
+        assert "no worker yet" not in s.text()
+    async with screen(Simulated(web=0, jobs=0), filter="zzz", rows=False) as s:
+        await s.see("no worker yet")
+
+
+async def test_a_key_that_sorts_puts_the_cursor_on_the_first_row_and_a_new_picture_leaves_it_on_its_row() -> None:
+    async with screen(Simulated(web=6)) as s:
+        await s.press("down", "down", "M")
+        first = s.main.worker_table.order[0]
+        assert s.main.worker_table.cursor == first
+        await s.press("I")
+        assert s.main.worker_table.cursor == s.main.worker_table.order[0] != first
+
+
+async def test_a_worker_without_traffic_has_no_graph_of_requests() -> None:
+    async with screen() as s:
+        await s.press("enter")
+        await s.see("REQ/S")
+        await s.press("escape", "end", "enter")
+        await s.see("worker jobs.1")
+        assert "REQ/S" not in s.text()

@@ -126,6 +126,7 @@ async def test_with_read_only_no_key_changes_anything() -> None:
         for key in ("d", "u", "m", "r", "R", "x", "X", "S", "plus", "minus", "s", "z", "A"):
             await s.press(key)
             assert not isinstance(s.app.screen, ConfirmScreen)
+        await s.see("this screen is read-only")
         await s.press("colon", *"scale", "space", *"web=9", "enter")
         await s.see("read-only")
         assert s.source.asked == []
@@ -215,3 +216,33 @@ async def test_what_somebody_else_holds_is_refused_and_does_not_wait() -> None:
         await s.press("space", "space", "r", "y")
         await s.see("refused: web is held by op-1")
         assert s.app.operator.later == ()
+
+
+@pytest.mark.parametrize("web", [1, 4])
+async def test_a_small_window_keeps_the_buttons_and_the_warning(web: int) -> None:
+    async with screen(Simulated(web=web), (60, 15)) as s:
+        await s.press("2", "asterisk", "d")
+        await s.see("the last ready backend: requests will be refused", "›Cancel", "Drain", "y: yes  esc: no")
+        await s.press("enter")
+        assert s.changes() == [], "Cancel is the one that is lit"
+        await s.press("d", "y")
+        await s.until(lambda: len(s.changes()) == web + 1)  # and the one that is not ours
+
+
+async def test_of_a_batch_no_plan_is_shown_that_counts_each_as_if_it_were_alone() -> None:
+    async with screen(Simulated(web=4)) as s:
+        await s.press("space", "space", "d")
+        await s.see("left after this: 2 of 4 serve lb/web (50 %)")
+        await s.press("escape", "r")
+        await s.see("would do POST /v1/workers/web.0/restart")  # by then the plan of the drain would be there, too
+        assert all("rotation" not in body for _, _, body, dry in s.source.asked if dry)
+
+
+async def test_in_the_past_no_key_is_offered_that_changes_anything() -> None:
+    async with screen() as s:
+        for _ in range(3):
+            await s.step()
+        assert "Restart" in s.lines()[-1]
+        await s.press("[")
+        await s.see("REPLAY")
+        assert not {"Restart", "Drain", "Add", "Remove"} & set(s.lines()[-1].split())

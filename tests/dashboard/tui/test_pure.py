@@ -5,6 +5,7 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from dashboard.mirror import LONGEST, Mirror, Missing, apply
@@ -287,3 +288,9 @@ def test_troubles_come_the_worst_first_each_with_its_reason() -> None:
     assert said[2].startswith("▲ jobs.0 back-off")
     assert said[3].startswith("✖ lb/web/legacy down")
     assert len(said) == 4, "the backend of web.1 is down because web.1 is"
+
+
+def test_pools_with_traffic_come_first_else_the_order_is_the_engines() -> None:
+    picture = Simulated(web=1, jobs=1).picture()
+    mirror = apply(Mirror(), replace(picture, pools=tuple(reversed(picture.pools))), 0.0)
+    assert [view.worker.id for view in mirror.workers.values()] == ["web.0", "jobs.0"]
