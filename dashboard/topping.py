@@ -33,7 +33,8 @@ def top(args: Namespace) -> int:
     if not screen_possible():
         if args.record:
             raise Usage("top --record needs a terminal that can show the screen")
-        tell("not a terminal that can show the screen; plain frames instead (as `top --batch`)")
+        ignored = ", without --filter and --sort" if args.filter or args.sort else ""
+        tell(f"not a terminal that can show the screen; plain frames instead (as `top --batch`{ignored})")
         return frames(where, args.n, args.interval)
     return screen(where.socket, args)
 

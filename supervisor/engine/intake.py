@@ -132,8 +132,9 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
 
 
 def log_name(worker: Worker) -> str:
-    """As `logs` takes it: `web.0`, or `web.0+1` while there were two of that slot."""
-    return os.path.basename(worker.log).removesuffix(".log")
+    """As `logs` takes it: `web.0+0` is the first of the slot's files, `web.0` that of whoever fills it."""
+    name = os.path.basename(worker.log).removesuffix(".log")
+    return name if "+" in name else f"{name}+0"
 
 
 def tell_slot(desk: Desk, before: Slot, after: Slot, now: float) -> None:

@@ -14,18 +14,18 @@ from supervisor.model.errors import Unknown
 from supervisor.model.pools import Pool
 from supervisor.model.text import clean_bytes
 
-OTHER_LOG = re.compile(r"([^/]+\.[0-9]+)\+[1-9][0-9]?")
+OTHER_LOG = re.compile(r"([^/]+\.[0-9]+)\+([0-9]{1,2})")
 
 
 def logs_of(ledger: Ledger, target: str) -> dict[str, Log]:
     """The logs of a pool or a slot, by slot. Raises Unknown.
 
     While a slot is replaced, the newer worker's is told apart by its serial; one that nobody fills has that of its
-    last worker. `web.0+1` is the file that a second worker of the slot has written, whether it lives or not.
+    last worker. `web.0+0` and `web.0+1` are the slot's files, whoever wrote them.
     """
     pool, number = logged(ledger, target)
     if other := OTHER_LOG.fullmatch(target):
-        path = f"{ledger.spec.state_dir}/logs/{target}.log"
+        path = f"{ledger.spec.state_dir}/logs/{other[1] if other[2] == '0' else target}.log"
         if changed(path) is None:
             raise Unknown(f"no such log: {target} ({other[1]} has written none beside its own)")
         return {target: Log(path)}

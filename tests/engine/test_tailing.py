@@ -52,7 +52,9 @@ async def test_what_a_failed_newcomer_wrote_is_read_by_the_name_of_its_file(tmp_
     assert [line async for line in lines_of(world.ledger, "web.0+1", logs, 5, False)] == [
         ("web.0+1", "no such table")
     ]
-    for wrong in ("web.0+0", "web.9+1", "../web.0+1", "web.0+1/../x"):
+    (tmp_path / "logs" / "web.0.log").touch()
+    assert logs_of(world.ledger, "web.0+0") == {"web.0+0": Log(f"{tmp_path}/logs/web.0.log")}
+    for wrong in ("web.0+2", "web.0+00", "web.9+1", "../web.0+1", "web.0+1/../x"):
         with pytest.raises(Unknown):
             logs_of(world.ledger, wrong)
 
