@@ -63,7 +63,8 @@ def _nobody(where: Place, change: Change, args: Namespace) -> int:
         return 0
     from dashboard.starting import start_detached
 
-    tell(f"{unsupervised(left)}; starting keeper and engine to end them gracefully")
+    if where.config is not None:
+        tell(f"{unsupervised(left)}; starting keeper and engine to end them gracefully")
     if where.config is None or start_detached(where, 60.0, tell) != 0:
         fail(f"{unsupervised(left)}; `clusterctl up` adopts them, then `clusterctl down` ends them")
         return 1

@@ -118,6 +118,12 @@ def test_a_down_that_cannot_start_a_keeper_for_what_is_left_fails(running: Clust
     ran = running.verb("down", "--socket", str(running.state / "clusterctl.sock"))
     assert ran.code == 1
     assert "`clusterctl up` adopts them" in ran.err
+    good = running.config.read_text()
+    running.config.write_text(good.replace("workers = 2", "workers = -2"))
+    ran = running.verb("down")
+    assert ran.code == 1
+    assert "2 workers still run" in ran.err.splitlines()[-1]
+    running.config.write_text(good)
 
 
 def test_down_that_keeps_the_workers_and_the_next_up(running: Cluster) -> None:
