@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from dashboard.mirror import LONGEST, BackendView, Series, WorkerView
 from dashboard.tui.ink import Line, Span, fit, head
-from dashboard.tui.say import UNKNOWN, clock, count, duration, number, size
+from dashboard.tui.say import UNKNOWN, clock, count, duration, local, number, size
 from dashboard.tui.states import HEALTH, LEVELS, ROTATION, phase
 from dashboard.tui.widgets.graph import area, nice_top
 from dashboard.tui.worker_columns import why
@@ -165,7 +165,7 @@ def event_line(event: Event) -> Line:
     quiet = look.token == "text"
     spans: list[Span] = [(f" {clock(event.time)} ", "dim"), (f"{look.glyph} ", look.token)]
     spans.append((f"{event.subject or 'cluster':<{SUBJECT}} ", "strong" if quiet else look.token))
-    spans.append((event.text, look.token))
+    spans.append((local(event.text), look.token))
     # An operation's steps all carry who asked for it; it is said where that is asked, and only there.
     if event.actor and event.kind.startswith("operation") and event.actor not in event.text:
         spans.append((f"  ({event.actor})", "dim"))

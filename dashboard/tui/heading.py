@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from dashboard.mirror import Mirror, total_rate
 from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import UNKNOWN, clock, duration, number, plural, size
+from dashboard.tui.say import UNKNOWN, clock, duration, local, number, plural, size
 from dashboard.tui.states import OUTCOMES, Look, phase
 from dashboard.tui.verdict import Trouble
 from dashboard.tui.widgets.graph import bar, nice_top, spark
@@ -226,7 +226,7 @@ def progress(operation: OperationRow, snapshot: Snapshot) -> list[Span]:
             (f" {rollout.replaced}/{rollout.total}", "strong"),
         ]
     if said := operation.why if operation.phase in ("failed", "aborted") else operation.progress:
-        spans.append((f"  {said}", "text"))
+        spans.append((f"  {local(said)}", "text"))
     return spans
 
 

@@ -286,7 +286,7 @@ def _steered(rollout: RolloutRow, action: str) -> str:
     left = rollout.total - rollout.replaced
     match action:
         case "pause":
-            return "holds after the slot that is being replaced, until it is let go on or aborted"
+            return "the slot under way is finished; then it holds until you let it go on"
         case "resume":
             return f"the {plural(left, 'slot')} left are replaced by generation {rollout.to_generation}"
         case _:

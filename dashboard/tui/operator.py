@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from dashboard.answers import NoAnswer, Refused
 from dashboard.mirror import Mirror
 from dashboard.tui.intents import Ask, Intent
+from dashboard.tui.say import local
 from dashboard.tui.source import Source
 from supervisor.model.snapshot import OperationRow, Snapshot
 
@@ -154,7 +155,7 @@ class Operator:
             self._say(f"not sent: {', '.join(dropped)}, because {row.verb} {row.phase}", "warning")
 
     def _tell(self, row: OperationRow) -> None:
-        said = row.why or row.progress
+        said = local(row.why or row.progress)
         match row.phase:
             case "done":
                 self._say(f"{row.verb}: {said or 'done'}", "information")

@@ -40,21 +40,22 @@ def rollout_page(
         if pool.last_rollout and operation is None:
             lines += folded(((f"the last one: {local(pool.last_rollout)}", "dim"),), width, 2)
     said_steps: list[Line] = []
-    for time, step in sorted(steps(snapshot, operation), reverse=True):
+    # By time alone, and stable: what has the same moment stays in the order in which it was told.
+    for time, step in reversed(sorted(steps(snapshot, pool, operation), key=lambda step: step[0].rstrip("Z"))):
         said_steps += folded(((f"  {clock(time)}  ", "dim"), (local(step), "text")), width, 12)
     return [*lines, (), *section("steps, newest first", said_steps or [(("  none yet", "dim"),)])]
 
 
-def steps(snapshot: Snapshot, operation: OperationRow | None) -> list[tuple[str, str]]:
+def steps(snapshot: Snapshot, pool: PoolRow, operation: OperationRow | None) -> list[tuple[str, str]]:
     """Of the operation that began the rollout, and of those that held it, let it go on or turned it back."""
     if operation is None:
         return []
     steering = [
-        (time, f"{row.verb}: {step}")
+        step
         for row in snapshot.operations
-        if row.pool == operation.pool and row.verb.startswith("rollout ") and row.asked > operation.asked
+        if row.pool == pool.name and row.verb.startswith("rollout ") and row.asked > operation.asked
         if operation.ended is None or row.asked <= operation.ended
-        for time, step in row.steps
+        for step in row.steps
     ]
     return [*operation.steps, *steering]
 

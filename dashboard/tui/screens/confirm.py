@@ -131,7 +131,7 @@ class ConfirmScreen(Dialog[Intent | None]):
     def buttons(self) -> Line:
         cancel: Span = (" Cancel ", "button") if self.lit else ("›Cancel ", "button-on")
         do: Span = (f"›{self.intent.button} ", "button-on") if self.lit else (f" {self.intent.button} ", "button")
-        hint = "  enter: the lit one  y: yes  esc: no"
+        hint = "  enter: lit one  y: yes  esc: no"
         return cancel, ("  ", "text"), do, (hint, "dim")
 
     def picked(self, line: int, x: int) -> None:
@@ -202,7 +202,7 @@ class ScaleScreen(ConfirmScreen):
         self.ask_plan()
 
     def buttons(self) -> Line:
-        return (*super().buttons()[:3], ("  enter: the lit one   tab: switch   esc: no", "dim"))
+        return (*super().buttons()[:3], ("  enter: lit one  tab: other  esc: no", "dim"))
 
     def action_more(self, change: int) -> None:
         self._stage(self.wanted + change)

@@ -10,7 +10,7 @@ from dashboard.tui.heading import progress
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import Key
 from dashboard.tui.rollout_page import rollout_cells
-from dashboard.tui.say import clock, duration, seconds_between
+from dashboard.tui.say import clock, duration, local, seconds_between
 from dashboard.tui.screens.page import PAGE_KEYS, Page, bindings
 from dashboard.tui.screens.rollouts import STEERING, steer
 from supervisor.model.snapshot import OperationRow, PoolRow, Snapshot
@@ -67,7 +67,7 @@ def operation_lines(row: OperationRow, snapshot: Snapshot, pool: PoolRow | None)
         said = f"  generation {rollout.from_generation} → {rollout.to_generation}, {waiting}"
         lines += [*rollout_cells(rollout.slots), ((said, "text"),)]
     for time, sentence in row.steps:
-        lines.append(((f"  {clock(time)}  ", "dim"), (sentence, "text")))
+        lines.append(((f"  {clock(time)}  ", "dim"), (local(sentence), "text")))
     if row.why:
-        lines.append(((f"  why: {row.why}", "down" if row.phase == "failed" else "warn"),))
+        lines.append(((f"  why: {local(row.why)}", "down" if row.phase == "failed" else "warn"),))
     return lines

@@ -1,5 +1,7 @@
 """An operator looks closer: the pages of a worker, a backend, a pool and a rollout, and acts from them."""
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 
@@ -8,7 +10,7 @@ from dashboard.tui.screens.confirm import ConfirmScreen
 from dashboard.tui.screens.main import MainScreen
 from supervisor.model.phases import Rotation
 from tests.dashboard.tui.driving import screen
-from tests.dashboard.tui.simulated import HOSTILE, Simulated
+from tests.dashboard.tui.simulated import HOSTILE, START, Simulated
 
 TALL = (120, 90)
 
@@ -84,7 +86,7 @@ async def test_an_operator_stops_a_rollout_half_way_from_its_page() -> None:
         await s.step()
         await s.see("waits for", "web.1: its new worker to be up at the proxy", "■ ◐ □ □")
         await s.press("Z")
-        await s.see("Pause the rollout of web?", "clusterctl rollout pause web", "holds after the slot")
+        await s.see("Pause the rollout of web?", "clusterctl rollout pause web", "the slot under way is finished")
         assert len(s.changes()) == 1, "nothing is sent before they agree"
         await s.press("y")
         await s.until(lambda: s.changes()[-1] == ("PATCH", "/v1/pools/web/rollouts", {"action": "pause"}))
@@ -115,15 +117,24 @@ async def test_the_page_of_a_rollout_heads_with_the_newest_though_it_was_aborted
 ):
     source = Simulated(web=3)
     why = "web.0: exit code 3, again and again, " + "because the new release cannot read its own configuration " * 2
-    for verb, phase, reason in (("restart web", "done", None), ("reload", "aborted", why + "at line 7")):
+    asked = (
+        ("restart web", "done", None),
+        ("reload", "aborted", why + "at line 7"),
+        ("rollout abort web", "done", None),
+    )
+    for verb, phase, reason in asked:
         await source.ask("POST", "/v1/pools/web/rollouts")
         row = replace(source.operations[-1], verb=verb, pool="web" if verb != "reload" else None)
+        if verb.startswith("rollout"):
+            row = replace(row, steps=((source.stamp(), "web.0: generation 1 again"),), asked=START.isoformat())
+        else:
+            row = replace(row, asked=(START - timedelta(seconds=5)).isoformat())
         source.operations[-1] = row
         source.end(row.id, phase, reason)
     source.last_rollout = f"op-2 to generation 2 aborted 2026-11-25T23:11:25.672Z: {why}at line 7"
     async with screen(source, (80, 24)) as s:
         await s.press("V")
-        await s.see("▲ reload", "why: web.0: exit code 3", "at line 7")
+        await s.see("▲ reload", "why: web.0: exit code 3", "at line 7", "web.0: generation 1 again")
         assert "restart web" not in s.text()
         source.operations.clear()
         await s.step()
