@@ -26,7 +26,15 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv(MARK, str(os.getpid()))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-        for name in ("CLUSTERCTL_CONFIG", "NO_COLOR", "FORCE_COLOR", "NOTIFY_SOCKET", "LISTEN_FDS"):
+        for name in (
+            "CLUSTERCTL_CONFIG",
+            "NO_COLOR",
+            "FORCE_COLOR",
+            "NOTIFY_SOCKET",
+            "LISTEN_FDS",
+            "COLUMNS",
+            "LINES",
+        ):
             patch.delenv(name, raising=False)
         yield
 

@@ -20,9 +20,9 @@ from tests.whole.test_demo_screen import read_until
 pytestmark = pytest.mark.real
 
 PAGER = """\
-import signal, sys, time
+import os, signal, sys, time
 def end(*_):
-    print("PAGER" + "-ENDED", flush=True)
+    os.write(1, b"PAGER" + b"-ENDED")  # print() may be at work when the signal comes
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 print("PAGER" + "-READS", open(sys.argv[1]).readline(), flush=True)
