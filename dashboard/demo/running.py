@@ -20,6 +20,7 @@ from dashboard.finding import Place
 from dashboard.pipe import Pipe
 from dashboard.printing import fail, out, screen_possible, tell
 from dashboard.starting import launched, tell_tail
+from dashboard.survivors import survivors
 
 _START = 60.0
 _GRACE = 25.0
@@ -173,6 +174,8 @@ def _missing(pipe: Pipe) -> str:
 def _end_cluster(where: Place, keeper: subprocess.Popen[bytes]) -> None:
     """Gracefully through the API, else by signal to the keeper, which kills whatever is left."""
     tell("ending the demo …")
+    if keeper.poll() is not None and survivors(where.state):
+        keeper = _keeper(where)  # one that was killed has left workers: another takes them over, to end them
     with contextlib.suppress(NoAnswer, NobodyThere, Refused):
         Pipe(where.socket, 3.0).send("POST", "/v1/shutdown", {"keep_workers": False, "yes": True})
         with contextlib.suppress(subprocess.TimeoutExpired):

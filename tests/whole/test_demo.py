@@ -184,3 +184,12 @@ def test_a_demo_ended_while_it_starts_leaves_nothing_behind(base: str) -> None:
         demo.process.send_signal(signal.SIGTERM)
         assert demo.process.wait(END) == 0
         assert demo.leftovers() == []
+
+
+def test_a_demo_whose_keeper_was_killed_leaves_nothing_behind(base: str) -> None:
+    with started(base) as demo:
+        demo.read_places()
+        os.kill(demo.snapshot()["engine"]["keeper_pid"], signal.SIGKILL)
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(END) == 0
+        assert demo.leftovers() == []
