@@ -320,8 +320,6 @@ def run(
     colour: bool = True,
 ) -> int:
     """The screen on one cluster, until the operator leaves it; what `clusterctl top` exits with."""
-    for name in ("COLUMNS", "LINES"):
-        os.environ.pop(name, None)  # exported by somebody; a terminal has the size that it says, and may change it
     plain = ascii or "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
     if theme is None and few_colours(os.environ):
         theme = "ansi-dark"  # 16 colours turn pastels white
