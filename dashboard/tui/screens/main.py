@@ -283,7 +283,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     def action_zoom(self) -> None:
         self.toggle_class("-zoom")
         self.planned = (0, 0)
-        self.call_after_refresh(self.show_mirror, self.top.mirror)
+        self.call_after_refresh(self.show_newest)
 
     def action_pane(self) -> None:
         self.focus_table("workers" if self.where == "backends" else "backends")

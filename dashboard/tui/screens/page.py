@@ -72,7 +72,7 @@ class Page(Screen[None]):
     def on_mount(self) -> None:
         self.body.focus()
         self.foot.set_keys(self.keys_now())
-        self.call_after_refresh(self.show_mirror, self.top.mirror)
+        self.call_after_refresh(self.show_newest)
 
     def keys_now(self) -> list[Key]:
         """Those to offer, the best first."""
@@ -80,7 +80,11 @@ class Page(Screen[None]):
         return sorted(allowed(self.KEYS, fixed), key=lambda key: key.rank)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.show_mirror, self.top.mirror)
+        self.call_after_refresh(self.show_newest)
+
+    def show_newest(self) -> None:
+        """To be called later in place of `show_mirror`, whose picture would then be an old one."""
+        self.show_mirror(self.top.mirror)
 
     def show_mirror(self, mirror: Mirror) -> None:
         if self.is_mounted and self.body.size.width:

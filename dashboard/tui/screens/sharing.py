@@ -24,7 +24,11 @@ class Sharing(Screen[None]):
     def on_resize(self) -> None:
         self.planned = (0, 0)
         self.share_room(self.top.mirror)
-        self.call_after_refresh(self.show_mirror, self.top.mirror)
+        self.call_after_refresh(self.show_newest)
+
+    def show_newest(self) -> None:
+        """To be called later in place of `show_mirror`, whose picture would then be an old one."""
+        self.show_mirror(self.top.mirror)
 
     def share_room(self, mirror: Mirror) -> None:
         """Panes as high as their rows need; details at the right of everything, or below beside the backends."""

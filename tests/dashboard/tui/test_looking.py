@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from dashboard.mirror import Mirror
 from dashboard.tui.keys import MAIN_KEYS
 from dashboard.tui.screens.main import MainScreen
 from tests.dashboard.tui.driving import Driver, screen
@@ -41,6 +42,17 @@ async def test_small_and_large_show_header_table_backends_and_events() -> None:
         await s.see("Workers 5", "web.1 killed by SEGV")
         await s.press("tab")
         await s.see("Backends 4", "web/legacy")
+
+
+async def test_a_picture_that_comes_right_after_a_change_of_size_stays() -> None:
+    async with screen() as s:
+        newest = s.app.live
+        s.app.live = Mirror(received=newest.received)
+        s.main.on_resize()
+        s.app.live = newest
+        s.app.show_all()
+        await s.pilot.pause(0.1)
+        assert len(s.main.worker_table.order) == 5
 
 
 async def test_the_cursor_stays_on_its_worker_while_rows_come_go_and_re_sort() -> None:
