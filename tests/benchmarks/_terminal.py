@@ -109,16 +109,17 @@ class Terminal:
         return total / 1e6
 
     def close(self, leave: bytes) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._master, leave)
-        self.pump(0.5)
         try:
-            self.process.wait(3)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(OSError):
+                os.write(self._master, leave)
+            self.pump(0.5)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+        finally:  # also where we are interrupted meanwhile
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        os.close(self._master)
+            os.close(self._master)
 
 
 @contextlib.contextmanager

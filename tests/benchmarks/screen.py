@@ -5,10 +5,12 @@
 Each in a pty of 120×40 that is read as fast as it is written. CPU is of one core, by schedstat, over all threads
 and children; `paint` is from the command to the first worker's name; `key` from a key to the first byte, while it
 updates. The cluster is simulated behind a real API on a unix socket: every number changes every second. The peers
-watch as many idle processes at 1 Hz, and sample them themselves; clusterctl's engine does that, and is in `idle`.
+watch as many idle processes at 1 Hz, and sample them themselves; for clusterctl its engine does that, which is in
+`idle`, and for pm2 its daemon, which is not counted here either.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks._peers import kill
 from tests.benchmarks._peers import program as found
-from tests.benchmarks._readings import cpu_ns
+from tests.benchmarks._readings import cpu_ns, descendants
 from tests.benchmarks._report import Figure, parser, show
 from tests.benchmarks._terminal import Terminal, terminal
 
@@ -116,11 +119,27 @@ def peer(name: str, count: int, seconds: float) -> list[Figure]:
     if program is None:
         return [Figure(name, f"CPU {count}", None, "%", "not installed")]
     try:
-        with terminal((program, *argv[1:]), leave) as there:
-            there.pump_for(4)
-            return measured(name, there, keys, count, seconds)
-    except RuntimeError as error:
+        with home() as env:
+            if name == "pm2 monit":  # it watches none but its own
+                start = ("start", "/bin/sleep", "--silent", "--interpreter", "none", "-i", str(count), "--", "3600")
+                subprocess.run((program, *start), env=os.environ | env, check=True)
+            with terminal((program, *argv[1:]), leave, env) as there:
+                there.pump_for(4)
+                return measured(name, there, keys, count, seconds)
+    except (RuntimeError, subprocess.CalledProcessError) as error:
         return [Figure(name, f"CPU {count}", None, "%", str(error)[:100])]
+
+
+@contextlib.contextmanager
+def home() -> Iterator[dict[str, str]]:
+    """A home of its own for a peer: btop writes its settings there, and `pm2 monit` leaves a daemon behind."""
+    with tempfile.TemporaryDirectory(prefix="clusterctl-bench-") as place:
+        try:
+            yield {"HOME": place, "XDG_CONFIG_HOME": place, "PM2_HOME": f"{place}/pm2"}
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                daemon = int(Path(place, "pm2", "pm2.pid").read_text())
+                kill([daemon, *descendants(daemon)])
 
 
 def main() -> None:
@@ -135,9 +154,9 @@ def main() -> None:
     for count in options.counts:
         if options.only in (None, "clusterctl top"):
             figures += ours(count, options.seconds, options.rounds)
-        with processes(count):
-            for name in PEERS:
-                if options.only in (None, name):
+        for name in PEERS:
+            if options.only in (None, name):
+                with processes(0 if name == "pm2 monit" else count):
                     figures += peer(name, count, options.seconds)
     show("screen", figures, GOALS, options.json)
 
