@@ -48,7 +48,10 @@ def owner(sock: socket.socket, pid: int, proc: str = "/proc") -> Owner:
 def _linux(sock: socket.socket, pid: int, proc: str) -> Owner:
     far = far_end(sock)
     if far and far.inode and not far.listening:
-        return _holder(far.inode, pid, proc, Word.OURS)._replace(direct=True)
+        found = _holder(far.inode, pid, proc, Word.OURS)._replace(direct=True)
+        if found.word is not Word.OTHER or found.pid is not None or (after := far_end(sock)) == far:
+            return found
+        far = after  # nobody has it any more: it was closed while we looked
     if sock.family == socket.AF_UNIX:
         found = _by_credentials(sock, pid, proc)
     else:

@@ -185,6 +185,25 @@ async def test_a_server_below_the_worker_counts_as_the_worker(listening: socket.
     assert (await put(address, TCP, worker.pid)).ok
 
 
+async def test_a_server_that_closes_while_its_processes_are_looked_through_is_told_by_who_listens(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    with socket.socket() as unrelated:
+        stranger = start("--sleep", sock=unrelated)
+    for pid, word in ((ME, owners.Word.LISTENER), (stranger.pid, owners.Word.OTHER)):
+        with socket.create_connection(listening.getsockname()) as asking:
+            accepted, _ = listening.accept()
+
+            def seen(sock: socket.socket, accepted: socket.socket = accepted) -> sockdiag.Far | None:
+                found = sockdiag.far_end(sock)
+                accepted.close()
+                return found
+
+            monkeypatch.setattr(owners, "far_end", seen)
+            found = owners.owner(asking, pid)
+            assert (found.word, found.direct) == (word, False)
+
+
 @pytest.mark.parametrize("option", [(), ("--keep",)])
 async def test_of_two_workers_that_share_a_socket_each_is_asked_until_it_answers(
     option: tuple[str, ...], listening: socket.socket, start: Start
