@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dashboard.answers import quoted
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.real
 
 NAMES = st.sampled_from(["jobs", "jobs.0", "jobs.1", "jobs.99", "lb", "nobody", "", ".", "..", "jobs.0.1", "@lb"])
 SEGMENTS = st.one_of(NAMES, st.text(max_size=12)).map(quoted)
+THERE = {"/v1/pools/": "jobs", "/v1/workers/": "jobs.0"}
 KEYS = sorted({field for body in BODIES for field in body.__struct_fields__})
 # `true` for stopping and `reload` are real changes: they are followed by what brings things back.
 VALUES = st.one_of(
@@ -78,6 +79,9 @@ def requests(draw: st.DrawFn) -> tuple[str, str, str]:
     if draw(st.integers(0, 7)) == 0:
         method = draw(st.sampled_from(METHODS))
     path = route.format(*(draw(SEGMENTS) for _ in range(3)))
+    for place, name in THERE.items():
+        if route.startswith(place) and draw(st.integers(0, 2)):
+            path = route.format(name)
     query = draw(QUESTIONS) if draw(st.booleans()) else {}
     asked = "&".join(f"{key}={quoted(value)}" for key, value in query.items())
     return method, f"{path}?{asked}" if asked else path, draw(BODY)
@@ -124,6 +128,8 @@ def wanted(cluster: Cluster) -> object:
     max_examples=400,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(asked=("POST", "/v1/pools/jobs/rollouts", "{}"))  # 202, however the dice fall
+@example(asked=("PATCH", "/v1/pools/jobs", '{"desired": "many"}'))  # 422
 @given(asked=requests())
 def test_no_request_makes_it_fail_and_none_that_is_refused_changes_anything(
     cluster: Cluster, asked: tuple[str, str, str]
