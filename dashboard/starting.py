@@ -19,6 +19,10 @@ from supervisor.model.text import clean
 
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
+_TRIED = 2
+"""Starts that failed for a reason outside the program (no such program, no free port): a third would, too."""
+_SOCKET, _PROXY = 5.0, 10.0
+"""Seconds after which a shared socket is not had by itself any more, and an embedded proxy does not come up."""
 
 
 def up(args: Namespace) -> int:
@@ -150,25 +154,46 @@ def tell_tail(path: str) -> None:
 
 
 def settled(where: Place, timeout: float) -> int:
-    """Waits until every pool has the workers it wants. 1 when a slot was given up, 6 when time ran out."""
-    deadline = time.monotonic() + timeout
+    """Waits until every pool has the workers it wants. 1 as soon as one will not have them, 6 when time ran out."""
+    started = time.monotonic()
     pipe = Pipe(where.socket)
     while True:
         snapshot = pipe.get("/v1/snapshot").json()
         pools = snapshot.get("pools") or []
         missing = [pool for pool in pools if not pool.get("stopped") and pool["ready"] < pool["desired"]]
-        failed = [row for pool in missing for row in pool.get("workers") or () if row.get("phase") == "failed"]
-        for row in failed:
-            fail(f"{row.get('id')} failed: {row.get('why') or 'no reason known'}")
-        if failed or not missing:
-            return 1 if failed else 0
-        if time.monotonic() >= deadline:
+        if not missing:
+            return 0
+        waited = time.monotonic() - started
+        if lost := hopeless(snapshot, missing, waited):
+            for reason in lost:
+                fail(reason)
+            return 1
+        if waited >= timeout:
             names = ", ".join(f"{pool['name']} {pool['ready']}/{pool['desired']}" for pool in missing)
             tell(f"still going when time ran out: {names}")
             for reason in reasons(snapshot, missing):
                 tell(reason)
             return 6
         time.sleep(0.1)
+
+
+def hopeless(snapshot: dict[str, Any], missing: list[dict[str, Any]], waited: float) -> list[str]:
+    """What more waiting will not mend, a sentence each: it is tried again, but for a reason that stays."""
+    found = []
+    for proxy in snapshot.get("proxies") or ():
+        # One that we only attach to may be started by others at any time.
+        if proxy.get("front") and not proxy.get("reachable") and waited >= _PROXY:
+            found.append(f"proxy {proxy.get('name')}: {proxy.get('why') or 'cannot be reached'}; it is tried again")
+    for pool in missing:
+        if pool.get("why") and waited >= _SOCKET:
+            found.append(f"{pool['name']}: {pool['why']}; it is tried again")
+        for row in pool.get("workers") or ():
+            last = row.get("last_exit") or {}
+            if row.get("phase") == "failed":
+                found.append(f"{row.get('id')} failed: {row.get('why') or 'no reason known'}")
+            elif row.get("phase") == "backing-off" and not last.get("ran", True) and row["restarts"] >= _TRIED:
+                found.append(f"{row.get('id')} cannot be started: {last.get('why')}; it is tried again")
+    return found[:_TAIL_LINES]
 
 
 def reasons(snapshot: dict[str, Any], missing: list[dict[str, Any]]) -> list[str]:
@@ -179,6 +204,7 @@ def reasons(snapshot: dict[str, Any], missing: list[dict[str, Any]]) -> list[str
         if not proxy.get("reachable")
     ]
     for pool in missing:
+        found += [f"{pool['name']}: {pool['why']}"] if pool.get("why") else []
         told: dict[str, str] = {}
         for row in pool.get("workers") or ():
             why = row.get("why") or (row.get("last_exit") or {}).get("why")

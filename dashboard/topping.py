@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections import deque
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from dashboard.answers import NoAnswer, NobodyThere
 from dashboard.finding import Place, place
@@ -58,12 +59,7 @@ def screen(socket: str, args: Namespace) -> int:
             Tee(source, recorder) if recorder else source,
             read_only=args.read_only,
             interval=max(0.1, args.interval),
-            theme=args.theme,
-            ascii=args.ascii,
-            filter=getattr(args, "filter", None) or "",
-            sort=getattr(args, "sort", None),
-            mouse=not getattr(args, "no_mouse", False),
-            colour=not getattr(args, "no_color", False),
+            **_looks(args),
         )
     finally:
         if recorder:
@@ -88,16 +84,37 @@ def replay(path: Path, args: Namespace) -> int:
             raise Usage("top --replay needs a terminal that can show the screen")
         from dashboard.tui.app import run
 
-        return run(recording, theme=args.theme, ascii=args.ascii)
+        return run(recording, **_looks(args))
+
+
+def _looks(args: Namespace) -> dict[str, Any]:
+    """What the command line says of the screen itself."""
+    return {
+        "theme": args.theme,
+        "filter": args.filter or "",
+        "sort": args.sort,
+        "ascii": args.ascii,
+        "mouse": not args.no_mouse,
+        "colour": not args.no_color,
+    }
 
 
 def web(args: Namespace, source: tuple[str, str], name: str) -> int:
     """The same screen in a browser on this machine."""
     from dashboard.web.opening import serve
 
-    more = ["--interval", str(max(0.1, args.interval)), *(["--read-only"] if args.read_only else [])]
-    more += ["--theme", args.theme] if args.theme else []
-    return serve((*source, *more), args.port, f"clusterctl {name}")
+    return serve((*source, *passed_on(args)), args.port, f"clusterctl {name}")
+
+
+def passed_on(args: Namespace) -> tuple[str, ...]:
+    """The flags that the screen in a browser takes as well."""
+    valued = (("theme", args.theme), ("filter", args.filter), ("sort", args.sort))
+    plain = (("read-only", args.read_only), ("ascii", args.ascii), ("no-color", args.no_color))
+    return (
+        f"--interval={max(0.1, args.interval)}",
+        *(f"--{flag}={value}" for flag, value in valued if value),
+        *(f"--{flag}" for flag, on in plain if on),
+    )
 
 
 def _known(args: Namespace) -> None:

@@ -109,7 +109,12 @@ def _shown(where: Place, port: int, args: Namespace) -> int:
     if not args.no_top:
         from dashboard.topping import screen
 
-        return screen(where.socket, Namespace(read_only=False, interval=1.0, theme=None, ascii=False, record=None))
+        # Its own order: one that was left on another cluster would only be in the way of a first look.
+        return screen(
+            where.socket,
+            Namespace(read_only=False, interval=1.0, record=None, theme=None, filter=None, sort="", ascii=False,
+                      no_mouse=False, no_color=False),
+        )  # fmt: skip
     out(f"socket: {where.socket}", f"front: http://127.0.0.1:{port}")
     tell("until SIGINT or SIGTERM; see `clusterctl top --socket …`")
     while True:

@@ -11,7 +11,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--interval", type=float, default=1.0)
     parser.add_argument("--theme")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--sort")
+    parser.add_argument("--ascii", action="store_true")
+    parser.add_argument("--no-color", dest="colour", action="store_false")
     options = parser.parse_args(arguments)
+    looks = {name: getattr(options, name) for name in ("theme", "filter", "sort", "ascii", "colour")}
 
     from dashboard.tui.app import run
 
@@ -20,11 +25,11 @@ def main(arguments: list[str]) -> int:
 
         from dashboard.replaying import Replay
 
-        return run(Replay(Path(options.replay)), theme=options.theme)
+        return run(Replay(Path(options.replay)), **looks)
 
     from dashboard.link import Link
 
-    return run(Link(options.socket), read_only=options.read_only, interval=options.interval, theme=options.theme)
+    return run(Link(options.socket), read_only=options.read_only, interval=options.interval, **looks)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def exit_row(end: End) -> ExitRow:
         why=end.why,
         last_lines=end.last_lines,
         expected=end.expected,
+        ran=end.pid is not None,
     )
 
 

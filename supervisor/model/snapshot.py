@@ -46,6 +46,8 @@ class ExitRow(Struct, frozen=True, kw_only=True, gc=False):
     last_lines: tuple[str, ...] = ()
     expected: bool = False
     """It had been asked to go: nothing to worry about."""
+    ran: bool = True
+    """Its program ran; False: it could not even be started (no such program, no free port)."""
 
 
 class WorkerRow(Struct, frozen=True, kw_only=True, gc=False):

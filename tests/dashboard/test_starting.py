@@ -11,9 +11,10 @@ import pytest
 
 from dashboard import starting
 from dashboard.cli import main
+from dashboard.starting import hopeless
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import FakeApi, as_json, operation
-from tests.dashboard.pictures import picture, plain, worker
+from tests.dashboard.pictures import last_exit, picture, plain, worker
 
 pytestmark = pytest.mark.real
 
@@ -123,6 +124,33 @@ def test_up_that_waits_in_vain_says_why(served: str, api: FakeApi, capfd: pytest
     assert "web.0: no such file: srv" in err
     assert "proxy lb: 127.0.0.1:80 is in use" in err
     assert "web.1" not in err
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"ran": False}, "web.0 cannot be started: no such program: srv"),
+        ({"ran": True}, ""),
+    ],
+)
+def test_what_cannot_even_be_started_is_hopeless_and_what_ended_by_itself_is_not(
+    row: dict[str, object], told: str
+) -> None:
+    snapshot = plain(picture((worker("web.0", phase="backing-off", last_exit=last_exit("no such program: srv")),)))
+    pool = snapshot["pools"][0]
+    pool["workers"][0]["last_exit"] |= row
+    assert [line.partition(";")[0] for line in hopeless(snapshot, [pool], 1.0)] == ([told] if told else [])
+
+
+def test_only_a_proxy_of_our_own_and_a_shared_socket_become_hopeless_with_time() -> None:
+    snapshot = plain(picture((worker("web.0", phase="starting"),)))
+    pool, proxy = snapshot["pools"][0], snapshot["proxies"][0]
+    proxy |= {"reachable": False, "why": "it cannot bind"}
+    pool["why"] = "address already in use: 127.0.0.1:80"
+    assert hopeless(snapshot, [pool], 1.0) == []
+    assert [line.partition(":")[0] for line in hopeless(snapshot, [pool], 30.0)] == ["proxy lb", "web"]
+    proxy["front"] = pool["why"] = None
+    assert hopeless(snapshot, [pool], 30.0) == []
 
 
 def test_down_waits_until_the_keeper_is_gone(api: FakeApi, run: Run) -> None:

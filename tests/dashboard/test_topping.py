@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.web import session
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import FakeApi, as_json
 from tests.dashboard.test_recording import recorded
@@ -87,3 +88,27 @@ def test_without_textual_serve_the_way_to_it_is_said(
     ran = run("top", "--web")
     assert ran.code == 1
     assert "pip install 'clusterctl[web]'" in ran.err
+
+
+def test_what_was_said_of_the_screen_holds_in_a_browser_too(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.on("GET /v1/snapshot", as_json({}))
+    served: list[str] = []
+    shown: list[dict[str, object]] = []
+
+    def serve(arguments: tuple[str, ...], port: int, name: str) -> int:
+        served.extend(arguments)
+        return 0
+
+    def show(source: object, **looks: object) -> int:
+        shown.append(looks)
+        return 0
+
+    monkeypatch.setattr("dashboard.web.opening.serve", serve)
+    monkeypatch.setattr("dashboard.tui.app.run", show)
+    flags = ["--filter", "-x cpu>80", "--sort", "memory", "--theme", "nord", "--ascii", "--no-color"]
+    assert run("top", "--web", "--read-only", "--interval", "2", *flags).code == 0
+    assert session.main(served) == 0
+    looks = {"theme": "nord", "filter": "-x cpu>80", "sort": "memory", "ascii": True, "colour": False}
+    assert shown == [{"read_only": True, "interval": 2.0} | looks]

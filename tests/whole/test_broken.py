@@ -85,11 +85,21 @@ def test_a_pool_whose_ports_are_taken_says_so() -> None:
             assert "no free port" in until_failed(made)["why"]
 
 
+def test_waiting_for_a_program_that_is_not_there_ends_long_before_it_is_given_up() -> None:
+    with cluster(pool('["no-such-program-anywhere"]', ""), up=False) as made:
+        ran = made.verb("up", "--detach", "--wait", "--timeout", "60s", timeout=30)
+        assert ran.code == 1, ran
+        assert "web.0 cannot be started: no such program: no-such-program-anywhere" in ran.err
+        assert made.workers()[0]["phase"] == "backing-off", "it is still tried again"
+
+
 def test_a_taken_shared_socket_says_so_and_comes_up_when_it_is_free() -> None:
     port = port_block(1)
     text = pool(f'["{PYTHON}", "{SERVER.split(chr(34))[3]}"]', f'listen = "127.0.0.1:{port}"\n{QUICK}')
     with socket.create_server(("127.0.0.1", port)) as taken, cluster(text, up=False) as made:
-        made.must("up", "--detach")
+        ran = made.verb("up", "--detach", "--wait", "--timeout", "60s", timeout=40)
+        assert ran.code == 1, ran
+        assert f"web: address already in use: 127.0.0.1:{port}, held by pid" in ran.err
         made.until_pool(lambda p: "in use" in (p["why"] or ""), "it says that the address is in use")
         taken.close()
         made.until_pool(lambda p: p["ready"] == 1, "it is up as soon as the address is free")

@@ -25,18 +25,20 @@ class Settling(Screen[None]):
         return {"workers": self.worker_table, "backends": self.backend_table}
 
     def settle(self, sort: str | None) -> None:
-        """As it was left; `sort` is the order of the workers that was asked for this time."""
+        """As it was left; `sort` is the order asked for this time, empty: the cluster's own, whatever was kept."""
         kept = self.top.keeping.kept
         for name, table in self.tables.items():
             order = kept.order.get(name)
-            if order is not None and _sortable(table, order.column):
+            if order is not None and sort != "" and _sortable(table, order.column):
                 table.sort, table.falling = order.column, order.falling
             table.hide(kept.hidden.get(name, ()))
             table.on_sort = self._keep_order
-        if sort is not None and _sortable(self.worker_table, sort):
+        if not sort:
+            return
+        if _sortable(self.worker_table, sort):
             column = next(one for one in self.worker_table.columns if one.key == sort)
             self.worker_table.sort, self.worker_table.falling = sort, column.falling
-        elif sort is not None:
+        else:
             known = ", ".join(one.key for one in self.worker_table.columns if one.order)
             self.top.say(f"no column {sort!r} to sort by; there are {known}", "warning")
 

@@ -32,6 +32,16 @@ async def test_theme_order_columns_and_filters_are_kept_and_marks_are_not(tmp_pa
         await s.see("Workers 5 ")
 
 
+async def test_a_demo_begins_in_its_own_order_and_leaves_the_one_kept_alone(tmp_path: Path) -> None:
+    state = tmp_path / "top.json"
+    async with screen(state=state) as s:
+        await s.press("M")
+    async with screen(state=state, sort="") as s:
+        assert s.main.worker_table.sort is None
+    async with screen(state=state) as s:
+        assert s.main.worker_table.sort == "memory"
+
+
 async def test_settings_go_back_to_how_it_comes(tmp_path: Path) -> None:
     async with screen(state=tmp_path / "top.json") as s:
         await s.press("t", "M", "comma", "end", "enter")
