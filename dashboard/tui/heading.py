@@ -127,7 +127,8 @@ def _right(snapshot: Snapshot, mood: Mood) -> list[Span]:
 def _proxy(proxy: ProxyRow) -> Span:
     if proxy.reachable:
         return f"  {proxy.name} ●", "ok"
-    return f"  {proxy.name} ✖ {duration(proxy.seen_seconds_ago)} old", "down"
+    seen = proxy.seen_seconds_ago
+    return f"  {proxy.name} ✖ {'not seen yet' if seen is None else f'{duration(seen)} old'}", "down"
 
 
 def _host(snapshot: Snapshot, width: int) -> Line:

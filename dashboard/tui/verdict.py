@@ -52,9 +52,9 @@ def troubles(mirror: Mirror) -> list[Trouble]:
     found: list[Trouble] = []
     for proxy in snapshot.proxies:
         if not proxy.reachable:
-            said = (
-                f"✖ {proxy.name}: {proxy.why or 'unreachable'}; last reading {duration(proxy.seen_seconds_ago)} old"
-            )
+            seen = proxy.seen_seconds_ago
+            said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"
+            said += f"; last reading {duration(seen)} old" if seen is not None else ""
             found.append(Trouble(0, "", "", said, "down", ""))
     for pool in snapshot.pools:
         if pool.rollout is not None and pool.rollout.phase != "running":

@@ -34,7 +34,7 @@ def after_end(slot: Slot, worker: Worker, end: End, policy: RestartSpec, now: fl
     deaths = (*(t for t in ran if now - t < policy.give_up_window), now)
     slot = replace(slot, deaths=deaths, restarts=slot.restarts + 1)
     if len(deaths) >= policy.give_up:
-        why = f"{len(deaths)} deaths within {policy.give_up_window:g} s, waits not counted; last: {end.why}"
+        why = f"{end.why}; {len(deaths)} deaths within {policy.give_up_window:g} s, waits not counted"
         return replace(slot, failed=why, retry_at=None, delay=0.0)
     at_once = slot.delay == 0.0 and len(deaths) == 1 and worker.ready_at is not None
     if at_once:

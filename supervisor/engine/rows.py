@@ -24,6 +24,7 @@ from supervisor.model.snapshot import (
 from supervisor.model.spec import TrafficSpec
 from supervisor.model.text import plural
 from supervisor.model.workers import End, Slot, Worker
+from supervisor.proxies.embedded import complaints
 
 
 def moment(wall: float | None) -> str | None:
@@ -166,17 +167,17 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     if stopping:
         phase, why = "stopped", "the cluster is going down"
     elif slot.failed:
-        phase, why = "failed", f"{slot.failed}{last_line(slot)}"
+        reason = slot.ends[-1].why if slot.ends else ""
+        phase, why = "failed", f"{reason}{last_line(slot)}{slot.failed.removeprefix(reason)}"
     elif slot.stopped or pool.stopped:
         phase, why = "stopped", "stopped by an operator"
     elif slot.finished:
         phase, why = "stopped", f"ended, and is not to be restarted: {slot.ends[-1].why if slot.ends else ''}"
     elif slot.retry_at is not None:
         left = max(0.0, slot.retry_at - now)
-        phase, why = (
-            "backing-off",
-            f"again in {left:.1f} s after {plural(len(slot.deaths), 'death')}{last_end(slot)}",
-        )
+        # The reason first: what is cut off where room is short must not be that.
+        reason = f"{slot.ends[-1].why}{last_line(slot)}; " if slot.ends else ""
+        phase, why = "backing-off", f"{reason}again in {left:.1f} s after {plural(len(slot.deaths), 'death')}"
     else:
         phase, why = "starting", "about to start"
     return WorkerRow(
@@ -204,10 +205,6 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
 
 def last_line(slot: Slot) -> str:
     return f": {slot.ends[-1].last_lines[-1]}" if slot.ends and slot.ends[-1].last_lines else ""
-
-
-def last_end(slot: Slot) -> str:
-    return f": {slot.ends[-1].why}{last_line(slot)}" if slot.ends else ""
 
 
 def pool_row(ledger: Ledger, pool: Pool, now: float) -> PoolRow:
@@ -308,7 +305,9 @@ def proxy_row(ledger: Ledger, state: ProxyState, now: float) -> ProxyRow:
     hidden = ledger.slots.get(f"{PROXY_POOL}{state.spec.name}", {}).get(0)
     why = state.why
     if why and hidden is not None and hidden.ends and not ledger.workers_of(hidden.pool):
-        why = f"{why}; its last end{last_end(hidden)}"
+        end = hidden.ends[-1]
+        said = complaints("\n".join(end.last_lines))
+        why = f"HAProxy ended: {said or end.why}"
     front = None
     if state.spec.bind is not None:
         front = f"{'https' if state.spec.tls else 'http'}://{state.spec.bind}"

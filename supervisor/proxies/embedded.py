@@ -19,6 +19,8 @@ RELOAD_TIMEOUT = 15.0
 _ASK_TIMEOUT = 2.0
 _LOOK_EVERY = 0.05
 _ALERT = re.compile(r"\[(?:ALERT|WARNING)\]\s*(?:\(\d+\)|\S+/\S+ \(\d+\))\s*:\s*(.*)")
+_SUMMARY = re.compile(r"Fatal errors found|Error\(s\) found|Some protocols failed to start")
+_BIND = re.compile(r"^.*: cannot bind socket \((.*?)\) (?:for )?\[(.*?)\]")
 
 
 def find_binary() -> str:
@@ -66,7 +68,7 @@ async def check_config(binary: str, path: str) -> None:
     """Let HAProxy itself read the configuration. Raises ProxyRefused in its own words."""
     code, output = await _run([binary, "-c", "-f", path])
     if code != 0:
-        raise ProxyRefused(f"HAProxy does not take {path}: {_why(output)}")
+        raise ProxyRefused(f"HAProxy does not take {path}: {complaints(output) or clean(output, 600)}")
 
 
 async def write_and_check(binary: str, runtime_dir: str, text: str) -> None:
@@ -94,7 +96,9 @@ async def reload(runtime_dir: str) -> None:
     try:
         answer = await _tell_master(runtime_dir, "reload")
         if answer.startswith("Success=0"):  # 2.8 and later tell; 2.6 says nothing
-            raise ProxyRefused(f"HAProxy did not reload, the old worker goes on: {_why(answer)}")
+            raise ProxyRefused(
+                f"HAProxy did not reload, the old worker goes on: {complaints(answer) or clean(answer, 600)}"
+            )
         await _await_other(runtime_dir, before.pid)
     finally:
         # A state file left behind would bring old rotations back at the next start.
@@ -158,8 +162,10 @@ async def _run(command: list[str]) -> tuple[int, str]:
     return process.returncode or 0, output.decode("utf-8", "replace")
 
 
-def _why(output: str) -> str:
-    """HAProxy's complaints without its pids and its closing summary."""
-    told = [found[1] for line in output.split("\n") if (found := _ALERT.match(line))]
-    told = [line for line in told if not re.search(r"Fatal errors found|Error\(s\) found", line)] or [output]
+def complaints(output: str) -> str:
+    """HAProxy's complaints without its pids and its closing summary; empty where it has none."""
+    told = [
+        _BIND.sub(r"cannot bind \2: \1", found[1]) for line in output.split("\n") if (found := _ALERT.match(line))
+    ]
+    told = [line for line in told if not _SUMMARY.search(line)]
     return clean(" · ".join(line.strip() for line in told), 600)

@@ -50,7 +50,7 @@ def test_so_many_deaths_in_the_window_fail_the_slot_and_say_so() -> None:
     slot = SLOT
     for now in (100.0, 110.0, 159.9):
         slot = after_end(slot, CRASHED, END, policy, now, MIDDLE)
-    assert slot.failed == "3 deaths within 60 s, waits not counted; last: exit code 1"
+    assert slot.failed == "exit code 1; 3 deaths within 60 s, waits not counted"
     assert slot.retry_at is None
 
 

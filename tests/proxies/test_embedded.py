@@ -240,3 +240,11 @@ async def test_a_frontend_without_upstreams_answers_503(binary: str, tmp_path: P
 
         await until(refused, "the frontend answers")
         await client.close()
+
+
+def test_what_haproxy_says_when_an_address_is_taken_is_told_in_one_short_sentence() -> None:
+    said = """[NOTICE]   (27633) : haproxy version is 2.8.25-5cf5d0683
+[ALERT]    (27633) : Binding [/srv/lb/haproxy.cfg:27] for frontend front: cannot bind socket (in use) for [::1:80]
+[ALERT]    (27633) : [/usr/sbin/haproxy.main()] Some protocols failed to start their listeners! Exiting."""
+    assert embedded.complaints(said) == "cannot bind ::1:80: in use"
+    assert embedded.complaints("[NOTICE]   (1) : fine") == ""
