@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 
 from supervisor.engine.ledger import Ledger, ProxyState
 from supervisor.engine.trying import AT_LEAST, Elder, tried
@@ -16,6 +17,7 @@ from supervisor.host.logs import rotate
 from supervisor.host.machine import HostReader
 from supervisor.host.probing import ask
 from supervisor.host.sampling import OwnUsage, Sampler
+from supervisor.host.writes import Writes
 from supervisor.model.errors import ProxyError
 from supervisor.model.facts import Measured, ProbeMissed, ProbePassed, ProxyLost, ProxySeen, UpstreamSeen
 from supervisor.model.phases import Phase
@@ -170,14 +172,15 @@ class Probes:
 
     async def _ready(self, worker: Worker, spec: PoolSpec) -> None:
         question: ReadySpec = spec.ready
-        matcher = LogMatcher(worker.log, question.log, worker.log_from) if question.log else None
+        if question.log:
+            await self._logged(worker, question.log)
         said = ""
         bad_since: float | None = None
         while True:
             begun = time.monotonic()
             bad = False
-            if matcher is not None:
-                ok, why = matcher.feed(), f"no line matches {question.log!r} yet"
+            if question.log:
+                ok, why = True, f"a line matches {question.log!r}"
             else:
                 ok, why = await put(question, worker, spec, max(1.0, question.every))
             if ok and (elders := self._elders_of(worker)) is not None:
@@ -195,6 +198,17 @@ class Probes:
                 said = why
                 self._tell(ProbeMissed(serial=worker.serial, why=why))
             await asyncio.sleep(max(0.02, question.every - (time.monotonic() - begun)))
+
+    async def _logged(self, worker: Worker, pattern: str) -> None:
+        """Until a line of the worker's matches."""
+        matcher = LogMatcher(worker.log, pattern, worker.log_from)
+        with closing(Writes()) as writes:
+            writes.watch((worker.log,))
+            if not matcher.feed():
+                self._tell(ProbeMissed(serial=worker.serial, why=f"no line matches {pattern!r} yet"))
+            while not matcher.feed():
+                await writes.wait()
+                writes.watch((worker.log,))
 
     async def _alive(self, worker: Worker, spec: PoolSpec) -> None:
         question: AliveSpec = spec.alive

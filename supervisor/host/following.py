@@ -11,9 +11,11 @@ import fcntl
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 from supervisor.host.logs import block_size, padding, tail
+from supervisor.host.writes import Writes
 
 # A line that goes on for longer is cut here, and the rest of it dropped; a terminal shows less anyway.
 LONGEST_LINE = 64 * 1024
@@ -26,8 +28,6 @@ _TRIES = 16
 
 # What was rotated away unread is given up beyond its last so many bytes, file by file.
 _MOST_MISSED = 16 << 20
-
-_PAUSE = 0.2
 
 
 class _Identity(NamedTuple):
@@ -176,8 +176,7 @@ async def follow(logs: Callable[[], Mapping[str, Log]], lines: int = 10) -> Asyn
     """Name and line of several logs: the last `lines` of each, then what comes, for as long as `logs` can be asked.
 
     `logs` tells name -> log, and is asked again and again: a replaced worker writes into another file. One that is
-    new is followed from where it begins, one that is no longer told is read to its end. Files are looked at five
-    times a second, and only while somebody follows: one stat each when nothing is new.
+    new is followed from where it begins, one that is no longer told is read to its end.
     """
     told = {log.path: name for name, log in logs().items()}
     readers: dict[str, LogReader] = {}
@@ -186,25 +185,27 @@ async def follow(logs: Callable[[], Mapping[str, Log]], lines: int = 10) -> Asyn
         readers[path] = LogReader(path, start)
         for line in await asyncio.to_thread(tail, path, lines, start):
             yield name, line
-    while True:
-        quiet = True
-        for path, reader in list(readers.items()):
-            for line in (found := reader.read()):
-                yield told[path], line
-            if found:
-                quiet = False
-        # A flood still leaves the loop to others.
-        await asyncio.sleep(_PAUSE if quiet else 0)
-        if not quiet:
-            continue
-        now = logs()
-        for path in readers.keys() - {log.path for log in now.values()}:
-            for line in readers.pop(path).last():
-                yield told[path], line
-        told |= {log.path: name for name, log in now.items()}
-        for log in now.values():
-            if log.path not in readers:
-                readers[log.path] = LogReader(log.path, log.begins)
+    with closing(Writes()) as writes:
+        while True:
+            quiet = True
+            writes.watch(readers)
+            for path, reader in list(readers.items()):
+                for line in (found := reader.read()):
+                    yield told[path], line
+                if found:
+                    quiet = False
+            if not quiet:
+                await asyncio.sleep(0)  # a flood still leaves the loop to others
+                continue
+            await writes.wait()
+            now = logs()
+            for path in readers.keys() - {log.path for log in now.values()}:
+                for line in readers.pop(path).last():
+                    yield told[path], line
+            told |= {log.path: name for name, log in now.items()}
+            for log in now.values():
+                if log.path not in readers:
+                    readers[log.path] = LogReader(log.path, log.begins)
 
 
 def _file(path: str) -> tuple[int, int] | None:
