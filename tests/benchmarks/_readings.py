@@ -19,13 +19,22 @@ def cpu_ns(pids: Iterable[int]) -> int:
 
 def pss_mib(pids: Iterable[int]) -> float:
     """Proportional set size: pages that n processes share count 1/n in each."""
+    return _rollup_mib(pids, "Pss:")
+
+
+def anonymous_mib(pids: Iterable[int]) -> float:
+    """Of that, what is no file's."""
+    return _rollup_mib(pids, "Pss_Anon:")
+
+
+def _rollup_mib(pids: Iterable[int], field: str) -> float:
     kib = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        kib += sum(int(line.split()[1]) for line in lines if line.startswith(field))
     return kib / 1024
 
 
