@@ -102,7 +102,7 @@ class Link:
                     # A heartbeat is an empty line; a reader too far behind gets a snapshot, which `watch` has.
                     if line and not line.startswith('{"snapshot"'):
                         event = _decode(line.encode(), Event)
-                        after = max(after, event.number)
+                        after = event.number
                         yield event
             except NoAnswer:
                 retry = min(retry * 2, _LAST_RETRY)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dashboard.say import MISSING
 from supervisor.model.events import Event
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.snapshot import BackendRow, PoolRow, ProxyRow, Snapshot, UpstreamRow, WorkerRow
@@ -119,11 +120,24 @@ def apply(mirror: Mirror, news: Snapshot | Event | Missing, now: float) -> Mirro
         case Snapshot():
             return _with_snapshot(mirror, news, now)
         case Event():
-            if mirror.events and news.number <= mirror.events[-1].number:
-                return mirror
-            return replace(mirror, events=(*mirror.events[-(EVENTS - 1) :], news))
+            before = mirror.events[-EVENTS:]
+            if before and news.number != before[-1].number + 1:
+                before = (*before, missing(news))
+            return replace(mirror, events=(*before, news)[-EVENTS:])
         case Missing():
             return replace(mirror, away=news)
+
+
+def missing(after: Event) -> Event:
+    """Stands for those that should have come before this one."""
+    return Event(
+        number=after.number - 1,
+        time=after.time,
+        kind="events-missing",
+        level="warning",
+        subject="cluster",
+        text=MISSING,
+    )
 
 
 def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:

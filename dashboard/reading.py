@@ -77,17 +77,14 @@ def events(args: Namespace) -> int:
     # Without a start, only the newest are shown of those there are.
     kept = args.lines if args.lines is not None else None if args.after is not None else _EVENTS_SHOWN
     answer = pipe.get(f"/v1/events?after={after}")
-    rows = event_rows(answer.body)
-    after = max([after, *(row.get("number") or 0 for row in rows)])
-    for row in deque(rows, kept):
-        _print_event(row, args.json)
+    for row in deque(event_rows(answer.body), kept):
+        after = _print_event(row, after, args.json)
     while args.follow:
         try:
             # One line at a time: a stream may never end.
             for line in pipe.lines(f"/v1/events?after={after}&follow=1", _SILENCE):
                 for row in event_rows(line):
-                    _print_event(row, args.json)
-                    after = max(after, row.get("number") or 0)
+                    after = _print_event(row, after, args.json)
         except NobodyThere:
             raise
         except NoAnswer as error:
@@ -110,13 +107,20 @@ def event_rows(body: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def _print_event(row: dict[str, Any], as_json: bool) -> None:
+def _print_event(row: dict[str, Any], after: int, as_json: bool) -> int:
+    """The number of the last event that was seen: now this one's."""
+    number: int = row.get("number") or 0
+    if after and number != after + 1:
+        from dashboard.say import MISSING
+
+        tell(MISSING)
     if as_json:
         out_json(json.dumps(row).encode())
-        return
-    from dashboard.frames import event_line
+    else:
+        from dashboard.frames import event_line
 
-    out(event_line(row, paper_for(sys.stdout)))
+        out(event_line(row, paper_for(sys.stdout)))
+    return number
 
 
 def operations(args: Namespace) -> int:

@@ -69,7 +69,7 @@ class Replay:
                     events.append((one.wall, msgspec.json.decode(self._line(one), type=Event)))
                 except (ValueError, msgspec.DecodeError):
                     bad += 1
-        return sorted(events, key=lambda pair: pair[1].number), bad
+        return events, bad
 
     def _line(self, one: Member) -> bytes:
         self._file.seek(one.offset)

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 UNKNOWN = "–"
+MISSING = "events may be missing here: they are no longer kept, or no disk took them"
+"""Said where a number is left out: events are numbered one after the other."""
 
 
 def duration(seconds: float | None) -> str:

@@ -29,6 +29,7 @@ from supervisor.engine.loop import DOWN, UPGRADE, Engine
 from supervisor.engine.preflight import Unreadable, could_take_over
 from supervisor.engine.restoring import journaled_spec, owed, restore, resume, settle_workers, take_in_unknown
 from supervisor.engine.running import Running
+from supervisor.engine.spare import Spare
 from supervisor.host.launching import KeeperLink
 from supervisor.keeper.identity import boot_id, start_ticks
 from supervisor.model.errors import BadConfig, BadRequest
@@ -95,7 +96,7 @@ async def run(config: str, state_dir: str) -> int:
     told: list[Told] = []
     tell = told.append
     link = await KeeperLink.open(keeper_fd, lambda fact: tell(fact))
-    journal = Journal(Path(state_dir) / "journal")
+    journal = Journal(Path(state_dir) / "journal", spare=Spare.named("CLUSTERCTL_JOURNAL_FD", os.environ))
     records = journal.load()
     read_config = config_reader(config, state_dir)
     engine, again = prepare(journal, records, link.keeper_pid, state_dir)
@@ -148,8 +149,8 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
         with contextlib.suppress(asyncio.CancelledError):
             await api
         await running.close()
-        engine.journal.write(engine.ledger.durable())
-        engine.journal.close()
+        engine.journal.close(engine.ledger.durable())
+        engine.desk.feed.close()
     if why == DOWN:
         link.shutdown(running.keep_workers)
         await asyncio.sleep(0.05)
@@ -178,7 +179,7 @@ def prepare(journal: Journal, records: Mapping[str, bytes], keeper_pid: int, sta
     keeper = (keeper_pid, start_ticks(keeper_pid))
     again = (ledger.counters.keeper, ledger.counters.keeper_ticks) == keeper and bool(ledger.spec.name)
     ledger.counters = replace(ledger.counters, keeper=keeper[0], keeper_ticks=keeper[1])
-    feed = Feed(Path(state_dir) / "events.jsonl")
+    feed = Feed(Path(state_dir) / "events.jsonl", Spare.named("CLUSTERCTL_EVENTS_FD", os.environ))
     feed.load()
     desk = Desk(ledger, feed)
     for key in unread:

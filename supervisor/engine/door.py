@@ -107,17 +107,16 @@ class EngineDoor:
     def events(self, after: int) -> Sequence[Event | Snapshot]:
         feed = self._engine.desk.feed
         found: list[Event | Snapshot] = [self.snapshot()] if feed.gap(after) else []
-        return [*found, *feed.after(after)]
+        # A number that was not given yet is of a life whose files are gone: all is new to that reader.
+        return [*found, *feed.after(after if after <= feed.last else 0)]
 
     async def follow(self, after: int) -> AsyncIterator[Event | Snapshot]:
         feed = self._engine.desk.feed
         while True:
-            for item in self.events(after):
+            items, after = self.events(after), feed.last
+            for item in items:
                 yield item
-                if isinstance(item, Event):
-                    after = item.number
-            after = min(after, feed.last)
-            if not feed.after(after):
+            if feed.last == after:
                 await feed.wait()
 
     def past_times(self) -> Sequence[str]:

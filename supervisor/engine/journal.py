@@ -3,10 +3,9 @@
 A line is `CRC32 KEY JSON`; JSON `null` takes the key away; the last line of a key holds. A line that is torn or
 damaged is left out: a crash can only tear the last one, and that change had not been acted on. Lines are
 written before their deeds are done. No fsync but when it is written anew: our own death loses nothing that was
-written, and the machine's death takes the workers too.
+written, and the machine's death takes the workers too. What no disk takes is written to memory of the keeper.
 """
 
-import contextlib
 import os
 import time
 import zlib
@@ -15,6 +14,9 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+
+from supervisor.engine.rewriting import Rewriting, write_all
+from supervisor.engine.spare import Spare
 
 FORMAT = 2
 COMPACT_ABOVE = 1 << 20
@@ -32,25 +34,28 @@ class Foreign(Exception):
 
 
 class Journal:
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic, spare: Spare | None = None) -> None:
         self.path = path
+        self._spare = spare or Spare(None)
         self._clock = clock
         self._written: dict[str, dict[Hashable, Struct]] = {}
         self._fd = -1
         self._size = 0
         self._base = 0
         self._retry_at = 0.0
+        self._anew: Rewriting | None = None
+        self._tail = b""
+        """What changed since that began."""
         self.damaged = 0
         """Lines left out when it was read."""
         self.failing: str | None = None
         """Why the last write failed; the engine goes on, and tries again with all of it."""
+        self.held = False
+        """The keeper holds meanwhile what the file lacks."""
 
     def load(self) -> Found:
         """Every key and its JSON, in today's format. Raises Foreign and OSError. A missing file is empty."""
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return {}
+        data = self._spare.read() or self._read()
         found: Found = {}
         for line in data.split(b"\n"):
             if not line:
@@ -66,6 +71,12 @@ class Journal:
                 found[key] = value
         return self._migrated(found)
 
+    def _read(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
     def _migrated(self, found: Found) -> Found:
         stated = found.pop("format", str(FORMAT).encode())
         written = int(stated) if stated.isdigit() else FORMAT + 1
@@ -80,30 +91,63 @@ class Journal:
 
     def begin(self, records: Groups) -> bool:
         """Write everything anew, and keep the file open for what follows. False when the disk would not take it."""
-        return self._attempt(lambda: self._rewrite(records))
+        self._anew, self._tail = Rewriting(self.path, whole(records)), b""
+        self._anew.run()
+        self._take_over(records)
+        self._written = copied(records)
+        return self.failing is None
 
     def write(self, records: Groups) -> bool:
         """Append what changed since the last write. False when the disk would not take it."""
-        if self.failing is not None:
-            if self._clock() < self._retry_at:
-                return False
-            return self._attempt(lambda: self._rewrite(records))
-        lines = self._changed(records)
-        if not lines:
-            return True
-        if self._size > COMPACT_ABOVE + 2 * self._base:
-            return self._attempt(lambda: self._rewrite(records))
-        return self._attempt(lambda: self._append(b"".join(lines), records))
+        if self._anew is not None and not self._anew.running:
+            self._take_over(records)
+        if data := b"".join(self._changed(records)):
+            self._written = copied(records)
+            if self._anew is not None:
+                self._tail += data
+            if self.failing is None:
+                self._append(data, records)
+            elif self.held:
+                self._hold(data, records)
+        grown = self._size > COMPACT_ABOVE + 2 * self._base
+        if self._anew is None and (grown or self.failing is not None) and self._clock() >= self._retry_at:
+            self._anew, self._tail = Rewriting(self.path, whole(records)), b""
+            self._anew.start()
+        return self.failing is None
 
-    def _attempt(self, act: Callable[[], None]) -> bool:
+    def _append(self, data: bytes, records: Groups) -> None:
         try:
-            act()
+            write_all(self._fd, data)
+            self._size += len(data)
         except OSError as error:
-            self.failing = f"journal {self.path}: {(error.strerror or str(error)).lower()}"
+            self._fail(error, records)
+
+    def _take_over(self, records: Groups) -> None:
+        """What was written anew takes the old file's place, if the disk took it."""
+        assert self._anew is not None
+        anew, self._anew = self._anew, None
+        try:
+            fd = anew.finish(self._tail)
+        except OSError as error:
             self._retry_at = self._clock() + RETRY
-            return False
-        self.failing = None
-        return True
+            if self._fd < 0 or self.failing is not None:
+                self._fail(error, records)
+            return
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._size, self._base = fd, anew.size + len(self._tail), anew.size
+        self.failing, self.held = None, False
+        self._spare.clear()
+
+    def _fail(self, error: OSError, records: Groups) -> None:
+        self.failing = f"journal {self.path}: {(error.strerror or str(error)).lower()}"
+        self._retry_at = self._clock() + RETRY
+        if not self.held:
+            self.held = self._spare.put(whole(records))
+
+    def _hold(self, data: bytes, records: Groups) -> None:
+        small = self._spare.size <= 2 * COMPACT_ABOVE
+        self.held = self._spare.add(data) if small else self._spare.put(whole(records))
 
     def _changed(self, records: Groups) -> list[bytes]:
         """Lines for what differs from what is written; nearly all is the very same, and there may be thousands."""
@@ -119,38 +163,24 @@ class Journal:
             gone += [line_of(f"{first}{rest}", b"null") for rest in known.keys() - group.keys()]
         return lines + gone
 
-    def _append(self, data: bytes, records: Groups) -> None:
-        write_all(self._fd, data)
-        self._size += len(data)
-        self._written = copied(records)
-
-    def _rewrite(self, records: Groups) -> None:
-        """Atomically: a death on the way leaves the old file; so does a full disk, and no half of a new one."""
-        data = line_of("format", str(FORMAT).encode()) + b"".join(
-            line_of(f"{first}{rest}", msgspec.json.encode(record))
-            for first, group in records.items()
-            for rest, record in group.items()
-        )
-        temporary = self.path.with_suffix(".new")
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            write_all(fd, data)
-            os.fsync(fd)
-            os.rename(temporary, self.path)
-        except OSError:
-            os.close(fd)
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd, self._size, self._base = fd, len(data), len(data)
-        self._written = copied(records)
-
-    def close(self) -> None:
+    def close(self, records: Groups) -> None:
+        """Write for the last time."""
+        self.write(records)
+        if self.failing is not None:
+            if self._anew is not None:
+                self._anew.wait()
+            self.begin(records)
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def whole(records: Groups) -> bytes:
+    return line_of("format", str(FORMAT).encode()) + b"".join(
+        line_of(f"{first}{rest}", msgspec.json.encode(record))
+        for first, group in records.items()
+        for rest, record in group.items()
+    )
 
 
 def copied(records: Groups) -> dict[str, dict[Hashable, Struct]]:
@@ -178,12 +208,6 @@ def quoted(key: str) -> str:
 
 def unquoted(key: str) -> str:
     return key.replace("%0A", "\n").replace("%20", " ").replace("%25", "%")
-
-
-def write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def from_1(found: Found) -> Found:

@@ -258,7 +258,8 @@ class Engine:
         _ = (self.journal.begin if anew else self.journal.write)(self.ledger.durable())
         failing = self.journal.failing
         if failing is not None and before is None:
-            text = f"{failing}; the cluster goes on, but would not remember this after a restart"
+            until = "its keeper alone remembers this" if self.journal.held else "nobody remembers this"
+            text = f"{failing}; the cluster goes on, but until it can be written {until}"
             self.desk.say("journal-failing", "cluster", text, level="error")
         elif failing is None and before is not None:
             self.desk.say("journal-written", "cluster", "the journal is written again, with all that it missed")

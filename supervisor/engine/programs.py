@@ -8,7 +8,15 @@ from supervisor.model.launch import Launch
 from supervisor.model.spec import PoolSpec, ProxySpec, ReadySpec, RestartSpec, StopSpec
 from supervisor.model.workers import Worker
 
-OURS = ("CLUSTERCTL_KEEPER_FD", "CLUSTERCTL_API_FD", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+OURS = (
+    "CLUSTERCTL_KEEPER_FD",
+    "CLUSTERCTL_API_FD",
+    "CLUSTERCTL_JOURNAL_FD",
+    "CLUSTERCTL_EVENTS_FD",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+)
 """Variables of our own environment that are between us and who started us, not for workers."""
 
 NEVER = 1_000_000_000

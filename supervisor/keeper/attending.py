@@ -32,6 +32,7 @@ class Engine:
         self.api_fd = api_fd
         self._hear = hear
         self._soft_nofile = soft_nofile
+        self._spares = spares()
         self._started = 0.0
         self._delay = 0.0
         self._report = b""
@@ -86,12 +87,13 @@ class Engine:
         ours = ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID")
         env = {key: value for key, value in os.environ.items() if key not in ours}
         env |= {"CLUSTERCTL_KEEPER_FD": "3", "CLUSTERCTL_API_FD": "4"}
+        env |= {name: str(number) for number, name in enumerate(self._spares, 5)}
         return spawning.Order(
             argv=self._argv,
             cwd=".",
             env=env,
             log=self._log_path,
-            fds=[keeper_fd, self.api_fd],
+            fds=[keeper_fd, self.api_fd, *self._spares.values()],
             listen=[],
             soft_nofile=self._soft_nofile,
         )
@@ -170,3 +172,12 @@ class Engine:
         report = spawning.read_report(self._report)
         if failed := report.failed or report.unlogged:
             self.log(f"engine: {failed}")
+
+
+def spares() -> dict[str, int]:
+    """Memory in which an engine leaves to the next what no disk would take (memfd_create(2), Linux)."""
+    names = ("CLUSTERCTL_JOURNAL_FD", "CLUSTERCTL_EVENTS_FD")
+    try:
+        return {name: os.memfd_create(name.lower()) for name in names}
+    except (AttributeError, OSError):
+        return {}

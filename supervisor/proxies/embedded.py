@@ -45,13 +45,14 @@ def argv(binary: str, runtime_dir: str) -> tuple[str, ...]:
 
 
 def write_config(path: str, text: str) -> None:
-    """Replace the file at once, readable by its owner alone."""
+    """Replace the file at once, readable by its owner alone.
+
+    No fsync: each engine that starts writes it again, and a slow disk must not stop the loop, which writes it too.
+    """
     temporary = f"{path}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 

@@ -1,6 +1,7 @@
 """Disks that take nothing, for real: a small tmpfs that is full, and a state directory that is read-only."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.say import MISSING
 from tests.chaos.test_state import engine, kill_both, pids, settled
 from tests.whole.cluster import Cluster, alive, until
 
@@ -44,13 +46,17 @@ def unmount(made: Cluster, leave: int = 0) -> None:
 
 
 def fill(made: Cluster) -> None:
-    """To its last byte."""
-    fd = os.open(made.state / "ballast", os.O_WRONLY | os.O_CREAT)
+    """To its last page."""
+    pad(made.state / "ballast", b"x" * 512)
+    assert os.statvfs(made.state).f_bavail == 0
+
+
+def pad(file: Path, line: bytes) -> None:
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with contextlib.suppress(OSError):
         while True:
-            os.write(fd, b"x" * 512)
+            os.write(fd, line)
     os.close(fd)
-    assert os.statvfs(made.state).f_bavail == 0
 
 
 def survives_all(made: Cluster, said: str) -> None:
@@ -80,6 +86,38 @@ def test_on_a_full_disk_everything_goes_on_and_is_written_when_there_is_room(clu
     os.kill(engine(cluster)["pid"], signal.SIGKILL)
     settled(cluster)
     assert pids(cluster) == workers
+
+
+def test_what_no_disk_took_is_known_to_the_next_engine_and_no_number_is_given_twice(cluster: Cluster) -> None:
+    """The keeper holds it; where that is killed too, a reader is told that events may be missing."""
+    fill(cluster)
+    # The last pages of our own files still had room: for lines that say nothing.
+    pad(cluster.state / "journal", b"\n")
+    pad(cluster.state / "events.jsonl", b" " * 50 + b"\n")
+    os.kill(pids(cluster)["web.0"], signal.SIGKILL)
+    cluster.must("scale", "web=3", "--timeout", "20s")
+    for _ in range(2):
+        before = cluster.events()
+        running = engine(cluster)["pid"]
+        os.kill(running, signal.SIGKILL)
+        cluster.until(lambda s, killed=running: s["engine"]["pid"] != killed, "another engine")  # type: ignore[misc]
+        assert cluster.pool()["desired"] == 3
+        assert cluster.events()[: len(before)] == before
+        settled(cluster)
+    seen = numbers_of(cluster)
+    assert seen == list(range(seen[0], seen[-1] + 1))
+    assert f'"number":{seen[-1]},' not in (cluster.state / "events.jsonl").read_text(), "it was not full"
+    kill_both(cluster)
+    cluster.up()
+    ran = cluster.verb("events", "--json", "--after", str(seen[-1]))
+    assert ran.err.splitlines() == [MISSING]
+    assert min(json.loads(line)["number"] for line in ran.out.splitlines()) > seen[-1]
+    (cluster.state / "ballast").unlink()
+    cluster.until(lambda s: not s["warnings"], "the warning is over")
+
+
+def numbers_of(made: Cluster) -> list[int]:
+    return [event["number"] for event in made.events()]
 
 
 def test_on_a_read_only_disk_workers_are_started_without_their_logs(cluster: Cluster) -> None:

@@ -84,6 +84,23 @@ async def test_events_go_on_where_they_were_cut_off(api: FakeApi) -> None:
     assert [one.path for one in api.asked] == ["/v1/events?after=0&follow=1", "/v1/events?after=2&follow=1"]
 
 
+async def test_events_of_another_life_are_seen_though_their_numbers_are_lower(api: FakeApi) -> None:
+    api.on(
+        "GET /v1/events",
+        Reply(200, b"", chunks=(lines(event(41)).body,), cut=True),
+        Reply(200, b"", chunks=(lines({"snapshot": {}}, event(1)).body,), cut=True),
+        Reply(200, b"", chunks=(lines(event(2)).body,)),
+    )
+    async with Link(api.socket) as link, asyncio.timeout(10):
+        seen = []
+        async for one in link.events(0):
+            seen.append(one.number)
+            if one.number == 2:
+                break
+    assert seen == [41, 1, 2]
+    assert [one.path for one in api.asked][1:] == [f"/v1/events?after={number}&follow=1" for number in (41, 1)]
+
+
 async def test_a_change_is_an_operation_and_a_dry_run_its_steps(api: FakeApi) -> None:
     def answer(asked: Asked) -> Reply:
         return as_json({"steps": ["one", "two"]}) if "dry_run=1" in asked.path else as_json(operation(), 202)

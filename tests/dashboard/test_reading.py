@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dashboard.frames import frame
+from dashboard.say import MISSING
 from dashboard.table import Paper, shown
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import FakeApi, Reply, as_json, operation, refused
@@ -115,6 +116,16 @@ def test_events_as_json_are_one_object_a_line(api: FakeApi, run: Run) -> None:
         1,
         2,
     ]
+
+
+def test_a_number_left_out_is_said(api: FakeApi, run: Run) -> None:
+    """Also where a snapshot came first, and where the numbers are those of another life."""
+    api.on("GET /v1/events", lines({"snapshot": {}}, event(5), event(6), event(9), event(2)))
+    ran = run("events", "--after", "3")
+    assert len(ran.out.splitlines()) == 4
+    assert ran.err.splitlines() == [MISSING] * 3
+    api.on("GET /v1/events", lines({"snapshot": {}}, event(5), event(6)))
+    assert run("events").err == ""
 
 
 def test_following_events_goes_on_from_the_last_one_seen(api: FakeApi, run: Run) -> None:

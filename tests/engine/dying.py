@@ -17,13 +17,15 @@ from supervisor import boot
 from supervisor.engine.feed import Feed
 from supervisor.engine.journal import Journal
 from supervisor.engine.performing import Performer
+from supervisor.engine.rewriting import Rewriting
 from supervisor.host.launching import KeeperLink
 from supervisor.proxies import embedded
 from supervisor.proxies.haproxy_hands import Hands
 
 STEPS: tuple[tuple[Any, str], ...] = (
     (Journal, "_append"),
-    (Journal, "_rewrite"),
+    (Rewriting, "run"),
+    (Rewriting, "finish"),
     (Feed, "save"),
     (Performer, "spawn"),
     (Performer, "signal"),

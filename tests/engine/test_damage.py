@@ -47,7 +47,7 @@ def lived(folder: Path, dice: random.Random) -> tuple[World, Path]:
                 continue
         world.tick()
         journal.write(world.ledger.durable())
-    journal.close()
+    journal.close(world.ledger.durable())
     for _ in range(dice.choice([0, 0, 3, 10, 30])):
         world.tick()  # with a disk that takes nothing
     return world, folder / "journal"

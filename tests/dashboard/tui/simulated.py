@@ -104,8 +104,6 @@ class Simulated:
                 yield self.picture()
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
-        for event in self.happened:
-            yield event
         while True:
             yield await self._events.get()
 

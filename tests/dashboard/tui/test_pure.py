@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from dashboard.mirror import LONGEST, Mirror, Missing, apply
+from dashboard.mirror import EVENTS, LONGEST, Mirror, Missing, apply
+from dashboard.say import MISSING
 from dashboard.tui import commands, filters, intents
 from dashboard.tui.app import few_colours
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
@@ -115,13 +116,26 @@ def test_a_new_worker_in_the_slot_starts_a_new_history() -> None:
     assert len(view.history.cpu) == 1
 
 
-def test_events_are_taken_once_and_an_absence_keeps_the_picture() -> None:
+@pytest.mark.parametrize(("numbers", "shown"), [((7, 8, 9), "789"), ((7, 9), "7!9"), ((7, 8, 1, 2), "78!12")])
+def test_events_stand_as_they_come_and_where_some_may_be_missing_it_says_so(
+    numbers: tuple[int, ...], shown: str
+) -> None:
+    """Also those of another life, whose numbers are lower."""
     source = Simulated()
     source.say("info", "web", "one")
+    mirror = Mirror()
+    for one in numbers:
+        mirror = apply(mirror, replace(source.happened[0], number=one, text=str(one)), 1.0)
+    assert "".join("!" if event.text == MISSING else event.text for event in mirror.events) == shown
+    many = mirror
+    for one in range(10, 10 + 2 * EVENTS):
+        many = apply(many, replace(source.happened[0], number=one), 1.0)
+    assert len(many.events) == EVENTS
+
+
+def test_an_absence_keeps_the_picture() -> None:
+    source = Simulated()
     mirror = mirrored(source)
-    for _ in range(2):
-        mirror = apply(mirror, source.happened[0], 1.0)
-    assert [event.text for event in mirror.events] == ["one"]
     away = apply(mirror, Missing(since=1.0, why="gone"), 2.0)
     assert away.snapshot is mirror.snapshot
     assert apply(away, source.picture(), 3.0).away is None
