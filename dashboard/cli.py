@@ -9,29 +9,8 @@ from typing import Any, NoReturn
 from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.finding import NoConfig
 from dashboard.printing import fail, out, paper_for, tell
-from dashboard.verbs import CHANGE, COMMON, VERBS, Usage, Verb, find
+from dashboard.verbs import CHANGE, COMMON, OTHERS_WORDS, VERBS, Usage, Verb, find
 
-_OTHERS_WORDS = {
-    "undrain": "ready",
-    "enable": "ready",
-    "disable": "maint",
-    "undo": "rollout undo",
-    "rollback": "rollout undo",
-    "pause": "rollout pause",
-    "resume": "rollout resume",
-    "abort": "rollout abort",
-    "deploy": "reload",
-    "ps": "status",
-    "stat": "status",
-    "ls": "status",
-    "list": "status",
-    "kill": "restart",
-    "quit": "down",
-    "exit": "down",
-    "log": "logs",
-    "ops": "operations",
-}
-"""What others call our verbs; the nearest spelling would be something else, or the opposite."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -190,7 +169,7 @@ def _version() -> str:
 
 
 def _unknown(word: str) -> str:
-    if meant := _OTHERS_WORDS.get(word):
+    if meant := OTHERS_WORDS.get(word):
         return f"no such verb: {word}; here it is `clusterctl {meant}`"
     from difflib import get_close_matches
 

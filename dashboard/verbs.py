@@ -241,5 +241,28 @@ VERBS = (
 )  # fmt: skip
 
 
+OTHERS_WORDS = {
+    "undrain": "ready",
+    "enable": "ready",
+    "disable": "maint",
+    "undo": "rollout undo",
+    "rollback": "rollout undo",
+    "pause": "rollout pause",
+    "resume": "rollout resume",
+    "abort": "rollout abort",
+    "deploy": "reload",
+    "ps": "status",
+    "stat": "status",
+    "ls": "status",
+    "list": "status",
+    "kill": "restart",
+    "quit": "down",
+    "exit": "down",
+    "log": "logs",
+    "ops": "operations",
+}
+"""What others call our verbs; the nearest spelling would be something else, or the opposite."""
+
+
 def find(name: str) -> Verb | None:
     return next((verb for verb in VERBS if verb.name == name), None)

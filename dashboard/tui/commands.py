@@ -9,6 +9,7 @@ from dashboard.tui import intents
 from dashboard.tui.intents import Intent, Refusal
 from dashboard.tui.themes import CYCLE
 from dashboard.tui.worker_columns import WORKER_COLUMNS
+from dashboard.verbs import OTHERS_WORDS, find
 from supervisor.model.snapshot import PoolRow
 
 
@@ -35,7 +36,13 @@ VERBS: tuple[Verb, ...] = (
     Verb(name="drain", takes="TARGET", help="out of rotation, finishing what is in flight", key="d", changes=True),
     Verb(name="ready", takes="TARGET", help="back into rotation", key="u", changes=True),
     Verb(name="maint", takes="TARGET", help="out of rotation, checks off", key="m", changes=True),
-    Verb(name="rollout", takes="pause|resume|abort|undo POOL", help="steer a rollout", key="z A", changes=True),
+    Verb(
+        name="rollout",
+        takes="pause|resume|abort|undo|status POOL",
+        help="steer a rollout, or see it",
+        key="Z A V",
+        changes=True,
+    ),
     Verb(name="reload", takes="", help="read the configuration again", changes=True),
     Verb(name="logs", takes="POOL or WORKER", help="its log", key="l L"),
     Verb(name="show", takes="POOL, WORKER or BACKEND", help="its page", key="⏎ v"),
@@ -43,27 +50,38 @@ VERBS: tuple[Verb, ...] = (
     Verb(name="operations", takes="", help="what was asked for, step by step", key="o"),
     Verb(name="filter", takes="WORDS", help="show matching rows", key="/"),
     Verb(name="sort", takes="COLUMN", help="sort the workers", key="< >"),
+    Verb(name="at", takes="12:01:30", help="the whole screen as it was then; `at now` comes back", key="[ {"),
     Verb(name="theme", takes="NAME", help="colours", key="t"),
     Verb(name="help", takes="", help="all keys", key="?"),
     Verb(name="quit", takes="", help="leave the screen; the cluster goes on", key="q"),
 )
 _BY_NAME = {verb.name: verb for verb in VERBS}
-_LOCAL = {"logs", "show", "events", "operations", "filter", "sort", "theme", "help", "quit"}
+_LOCAL = {"logs", "show", "events", "operations", "filter", "sort", "at", "theme", "help", "quit"}
+_ALSO = OTHERS_WORDS | {"q": "quit", "exit": "quit", "undrain": "ready", "inspect": "show"}
+"""What others call our verbs. Nothing is done before it was asked, in our words, so here they are understood."""
 STEERING = ("pause", "resume", "abort", "undo")
 
 
 def read(text: str, mirror: Mirror, read_only: bool = False) -> Intent | Refusal | Local:
     """A typed line as a change, as something for the screen, or as why it is neither."""
     name, _, rest = text.strip().removeprefix("clusterctl ").partition(" ")
+    if name not in _BY_NAME and name in _ALSO:
+        name, _, rest = f"{_ALSO[name]} {rest}".partition(" ")
     rest = rest.strip()
     verb = _BY_NAME.get(name)
+    if verb is None and find(name) is not None:
+        return Refusal(f"{name} is for a shell: clusterctl {name} {rest}".rstrip())
     if verb is None:
         near = next((v.name for v in VERBS if name and v.name.startswith(name[:2])), None)
         return Refusal(f"no verb {name!r}" + (f"; did you mean {near}?" if near else ""))
-    if verb.changes and read_only:
-        return Refusal(f"{name}: this screen is read-only")
     if name in _LOCAL:
         return Local(name, rest)
+    if name == "rollout" and rest.startswith("status "):
+        return Local("rollout", rest.removeprefix("status ").strip())
+    if verb.changes and read_only:
+        return Refusal(f"{name}: this screen is read-only")
+    # Flags of the command line, as in a runbook: the question that follows says what they would.
+    rest = " ".join(word for word in rest.split() if not word.startswith("--"))
     if verb.takes and not rest:
         return Refusal(f"{name} what? {name} {verb.takes}")
     return _change(name, rest, mirror)
@@ -78,7 +96,7 @@ def _change(name: str, rest: str, mirror: Mirror) -> Intent | Refusal:
         action, _, pool_name = rest.partition(" ")
         pool = mirror.pool(pool_name.strip())
         if action not in STEERING:
-            return Refusal(f"rollout {action}? one of {', '.join(STEERING)}")
+            return Refusal(f"rollout {action}? one of {', '.join(STEERING)}, status")
         return intents.steer(mirror, pool, action) if pool else Refusal(f"no pool {pool_name!r}")
     if name in ("drain", "ready", "maint"):
         backends = _backends(rest, mirror)
@@ -150,7 +168,7 @@ def _targets(name: str, mirror: Mirror) -> list[tuple[str, str]]:
     if name == "scale":
         return [(f"{pool.name}={pool.desired}", f"{pool.desired} now") for pool in pools]
     if name == "rollout":
-        return [(f"{action} {pool.name}", "") for action in STEERING for pool in pools]
+        return [(f"{action} {pool.name}", "") for action in (*STEERING, "status") for pool in pools]
     if name in ("drain", "ready", "maint"):
         said = {view.worker.backend: view.worker.id for view in mirror.workers.values()}
         return [(key, said.get(key, "")) for key in mirror.backends] + [

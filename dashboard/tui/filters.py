@@ -44,7 +44,7 @@ def trouble(text: str) -> str:
             key, found, limit = term.partition(sign)
             if found and key not in _AMOUNTS:
                 return f"{term}: {key or 'what'} is no number; {', '.join(_AMOUNTS)} are"
-            if found and _float(limit) is None:
+            if found and _amount(key, limit) is None:
                 return f"{term}: {limit or 'nothing'} is no number"
         key, found, _ = term.partition(":")
         if found and key.isalpha() and key not in _WORDS:
@@ -58,7 +58,7 @@ def _worker_term(term: str) -> Callable[[WorkerView], bool]:
         return lambda view: not inner(view)
     for sign in (">", "<"):
         key, found, limit = term.partition(sign)
-        if found and key in _AMOUNTS and (bound := _float(limit)) is not None:
+        if found and key in _AMOUNTS and (bound := _amount(key, limit)) is not None:
             return _bounded(_AMOUNTS[key], bound, sign == ">")
     key, found, word = term.partition(":")
     if found and key in _WORDS:
@@ -89,8 +89,16 @@ def _backend_term(term: str, view: BackendView) -> bool:
     return term.partition(":")[2] in " ".join(facts).lower() if ":" in term else term in " ".join(facts).lower()
 
 
-def _float(text: str) -> float | None:
+_UNITS = {
+    "mem": {"k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024},
+    "uptime": {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0},
+}
+
+
+def _amount(key: str, text: str) -> float | None:
+    """`200`, and with its unit `1.5g` of memory or `2h` of uptime."""
+    factor = _UNITS.get(key, {}).get(text[-1:])
     try:
-        return float(text)
+        return float(text[:-1]) * factor if factor is not None else float(text)
     except ValueError:
         return None

@@ -1,6 +1,7 @@
 """Where the screen stands in time: now, or at a picture of the past, by steps or as they once came."""
 
 import asyncio
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -20,12 +21,15 @@ from supervisor.model.snapshot import Snapshot
 DEPTH = 40
 """Pictures before the one shown, of which its graphs are made."""
 TICK = 0.2
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
 class Move(NamedTuple):
     frames: int = 0
     seconds: float = 0.0
+    clock: tuple[int, int, int] | None = None
+    """To this local time of day."""
 
 
 class Travel:
@@ -60,8 +64,22 @@ class Travel:
     def step(self, frames: int = 0, seconds: float = 0.0) -> None:
         """So many pictures or seconds on, back when negative; presses that come meanwhile add up."""
         self._moves.append(Move(frames, seconds))
+        self._begin()
+
+    def _begin(self) -> None:
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._go())
+
+    def go_to(self, moment: str) -> None:
+        """`12:01` or `12:01:30`, local time; `now`."""
+        if moment in ("", "now"):
+            return self.now()
+        found = _CLOCK.fullmatch(moment)
+        if found is None:
+            return self._say(f"at {moment}? a time of day, such as 12:01 or 12:01:30")
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        self._moves.append(Move(clock=(hours, minutes, seconds)))
+        self._begin()
 
     def now(self) -> None:
         if self.recorded:
@@ -131,11 +149,29 @@ class Travel:
             self._at = max(0, bisect_right(self._walls, wall_of(self.mirror.snapshot.time)) - 1)
 
     def _after(self, target: int, move: Move) -> int:
+        if move.clock is not None and self._walls:
+            return self._at_clock(move.clock, target)
         target += move.frames
         if move.seconds and self._walls:
             here = self._walls[max(0, min(target, len(self._walls) - 1))]
             target = bisect_right(self._walls, here + move.seconds) - (1 if move.seconds < 0 else 0)
         return target
+
+    def _at_clock(self, moment: tuple[int, int, int], target: int) -> int:
+        """The last picture up to that time of day, on the newest day that had it; `target` where none is kept."""
+        hours, minutes, seconds = moment
+        day = datetime.fromtimestamp(self._walls[-1]).replace(
+            hour=hours, minute=minutes, second=seconds, microsecond=999_999
+        )
+        wanted = day.timestamp()
+        while wanted > self._walls[-1] + 1:
+            wanted -= 86_400
+        found = bisect_right(self._walls, wanted) - 1
+        if found < 0:
+            kept = f"{clock(self._times[0])} to {clock(self._times[-1])}"
+            self._say(f"no picture of {hours:02}:{minutes:02}:{seconds:02} is kept: there are those of {kept}")
+            return target
+        return found
 
     async def _reach(self, target: int) -> None:
         if not self._times:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.cli import _OTHERS_WORDS, main
-from dashboard.verbs import VERBS
+from dashboard.cli import main
+from dashboard.verbs import OTHERS_WORDS, VERBS
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
 from tests.dashboard.pictures import picture, plain
@@ -44,8 +44,8 @@ def test_what_others_call_a_verb_is_answered_with_ours(capsys: pytest.CaptureFix
 
 def test_every_word_of_others_leads_to_a_verb_and_is_none() -> None:
     names = {verb.name for verb in VERBS}
-    assert {ours.split()[0] for ours in _OTHERS_WORDS.values()} <= names
-    assert not names & _OTHERS_WORDS.keys()
+    assert {ours.split()[0] for ours in OTHERS_WORDS.values()} <= names
+    assert not names & OTHERS_WORDS.keys()
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

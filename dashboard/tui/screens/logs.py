@@ -9,14 +9,17 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from dashboard.answers import NoAnswer, Refused
+from dashboard.tui.ink import Span
 from dashboard.tui.keys import LOG_KEYS
 from dashboard.tui.paging import copy, page_out
-from dashboard.tui.say import plural
+from dashboard.tui.say import UNKNOWN, clock, plural
 from dashboard.tui.screens.page import bindings
+from dashboard.tui.stamps import written_until
+from dashboard.tui.travel import wall_of
 from dashboard.tui.widgets.box import Box
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
-from dashboard.tui.widgets.log_view import LogView
+from dashboard.tui.widgets.log_view import KEPT, LogView
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
@@ -39,6 +42,8 @@ class LogScreen(Screen[None]):
         self.foot = KeyLine(top.ink, id="foot")
         self.box = Box("search")
         self.state = "reading"
+        self.past = ""
+        """Of which moment these lines are, where the screen shows the past."""
         self._pending: list[str] = []
         self._reading: asyncio.Task[None] | None = None
 
@@ -51,9 +56,12 @@ class LogScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.box.taken = self.seek
+        self.view.picked = self.tell
         self.view.focus()
         self.foot.set_keys([key for key in sorted(LOG_KEYS, key=lambda key: key.rank) if key.rank != 99])
-        self._reading = asyncio.create_task(self._read())
+        past = self.top.travel.mirror if not self.top.travel.recorded else None
+        reading = self._read_until(past.snapshot.time) if past and past.snapshot else self._read()
+        self._reading = asyncio.create_task(reading)
         self.tell()
 
     def on_unmount(self) -> None:
@@ -75,20 +83,40 @@ class LogScreen(Screen[None]):
             self.tell()
             await asyncio.sleep(1.0)
 
+    async def _read_until(self, moment: str) -> None:
+        """What was written by then, as far as the lines tell that; else all, and a word that it is of now."""
+        try:
+            lines = [line async for line in self.top.source.log(self.target, KEPT, False)]
+        except (NoAnswer, Refused) as lost:
+            self.state = str(lost)
+            return self.tell()
+        kept = written_until(lines, wall_of(moment))
+        self.past = f"UNTIL {clock(moment)}" if kept is not None else f"OF NOW, not of {clock(moment)}"
+        self.state = "following" if kept is not None else "its lines carry no time"
+        if kept == []:
+            self.state = f"all of the last {plural(len(lines), 'line')} were written later"
+        self.view.add(lines if kept is None else kept)
+        self.tell()
+
     def _show(self) -> None:
         pending, self._pending = self._pending, []
         self.view.add(pending)
         self.tell()
 
     def tell(self) -> None:
-        follow = "following" if self.view.follow else f"line {self.view.top + 1} of {len(self.view.rows)}"
-        sought = f"   /{self.view.sought}" if self.view.sought else ""
-        sought += " only" if self.view.only else ""
-        sought += "   wrapped" if self.view.wrap else ""
-        state = "" if self.state == "following" else f"   {self.state}"
-        self.heading.set_lines(
-            (((" log ", "dim"), (self.target, "title"), (f"   {follow}{sought}", "text"), (state, "warn")),)
+        view = self.view
+        place = (
+            f"line {view.at + 1} of {len(view.rows)}" if not view.follow else "following" if not self.past else ""
         )
+        spans: list[Span] = [(" log ", "dim"), (self.target, "title"), ("  ", "text")]
+        spans += [(f" {self.past} ", "chip-warn"), (" ", "text")] if self.past else []
+        spans += [(f" {place}", "text")] if place else []
+        if view.sought:
+            here, count = view.matches()
+            spans += [(f"   /{view.sought} ", "match"), (f"{here or UNKNOWN} of {count}", "text")]
+        spans += [("   " + word, "text") for word, on in (("only", view.only), ("wrapped", view.wrap)) if on]
+        spans += [(f"   {self.state}", "warn")] if self.state != "following" else []
+        self.heading.set_lines((tuple(spans),))
 
     def action_help(self) -> None:
         from dashboard.tui.screens.help import HelpScreen
@@ -121,12 +149,12 @@ class LogScreen(Screen[None]):
         if text and not found:
             self.top.say(f"no line here holds {text!r}", "warning")
         elif text:
-            self.view.next_match(-1)
+            self.view.next_match(-1, here=True) or self.view.next_match(1)
         self.tell()
 
     def action_next(self, step: int) -> None:
         if not self.view.next_match(step):
-            self.top.say("no more matches" if self.view.sought else "nothing is sought: / first", "warning")
+            self.top.say(self._no_more(step) if self.view.sought else "nothing is sought: / first", "warning")
         self.tell()
 
     def action_follow(self) -> None:
@@ -153,9 +181,25 @@ class LogScreen(Screen[None]):
             self.top.say("nothing is sought: / first", "warning")
         self.tell()
 
-    def action_copy(self, whole: str = "") -> None:
-        lines = list(self.view.ring)[-COPIED:] if whole else self.view.shown()
-        copy(self.top, lines, plural(len(lines), "line"))
+    def _no_more(self, step: int) -> str:
+        count = self.view.matches()[1]
+        if not count:
+            return f"no line here holds {self.view.sought!r}"
+        return f"no match {'after' if step > 0 else 'before'} this one; {plural(count, 'line')} in all"
+
+    def action_copy(self, what: str) -> None:
+        view = self.view
+        match what:
+            case "line":
+                lines = [view.chosen] if view.chosen is not None else []
+                said = f"the line: {lines[0][:60]}" if lines else "nothing: no line is here"
+            case "seen":
+                lines = view.shown()
+                said = f"{plural(len(lines), 'line')} that can be seen"
+            case _:
+                lines = list(view.ring)[-COPIED:]
+                said = f"the last {plural(len(lines), 'line')}"
+        copy(self.top, lines, said)
 
     def action_pager(self) -> None:
         page_out(self.top, list(self.view.ring))

@@ -21,6 +21,7 @@ from dashboard.tui.screens.logs import LogScreen
 from dashboard.tui.screens.opening import Opening
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import bindings
+from dashboard.tui.screens.rollouts import RolloutScreen
 from dashboard.tui.screens.settling import Settling
 from dashboard.tui.screens.sharing import Sharing
 from dashboard.tui.states import phase
@@ -344,6 +345,12 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
                     self.app.push_screen(LogScreen(self.top, target))
                 else:
                     self.top.say(f"no pool or worker {target!r}", "warning")
+            case "rollout" if self.top.mirror.pool(local.argument) is not None:
+                self.app.push_screen(RolloutScreen(self.top, local.argument))
+            case "rollout":
+                self.top.say(f"no pool {local.argument!r}", "warning")
+            case "at":
+                self.top.travel.go_to(local.argument)
             case "show":
                 self.show_page(local.argument)
             case "filter":

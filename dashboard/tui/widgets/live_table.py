@@ -62,7 +62,8 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
 
     @property
     def current(self) -> Row | None:
-        return self.rows.get(self.cursor) if self.cursor is not None else None
+        """The row under the cursor; None where a filter hides it: nothing is done to what is not seen."""
+        return self.rows.get(self.cursor) if self.cursor is not None and self.cursor in self.order else None
 
     def chosen(self) -> list[Row]:
         """The marked rows in their order, or the one under the cursor."""

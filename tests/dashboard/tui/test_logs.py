@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from dashboard.tui.stamps import stamp
 from dashboard.tui.widgets.log_view import broken, level
 from supervisor.model.text import clean
 from tests.dashboard.tui.driving import screen
@@ -73,14 +74,91 @@ async def test_only_the_lines_that_hold_what_is_sought() -> None:
         await s.see("tock")
 
 
-async def test_what_is_seen_and_what_came_last_is_copied() -> None:
+async def test_one_line_what_is_seen_and_what_came_last_is_copied() -> None:
     async with screen(with_log([f"line {n}" for n in range(300)]), (80, 24)) as s:
         await s.press("l")
         await s.see("line 299")
-        await s.press("c")
-        assert len(s.app.clipboard.splitlines()) == 22
         await s.press("C")
+        assert len(s.app.clipboard.splitlines()) == 22
+        await s.press("y")
         assert s.app.clipboard.startswith("line 100\n")
+        await s.press("k", "k", "c")
+        assert s.app.clipboard == "line 297"
+        await s.see("line 298 of 300", "copied the line: line 297")
+        await s.click("line 290")
+        await s.press("c")
+        assert s.app.clipboard == "line 290"
+        await s.press("G", "c")
+        assert s.app.clipboard == "line 299"
+        await s.see("following")
+
+
+async def test_a_wrapped_line_is_chosen_and_copied_whole() -> None:
+    long = "x" * 100 + "END"
+    async with screen(with_log(["before", long, "after"]), (60, 20)) as s:
+        await s.press("l")
+        await s.see("after")
+        await s.press("w", "k", "c")
+        assert s.app.clipboard == long
+        await s.press("w", "c")
+        assert s.app.clipboard == long, "the line stays chosen when it is no longer wrapped"
+
+
+async def test_a_search_tells_which_of_how_many_and_finds_what_is_in_sight() -> None:
+    lines = [f"needle {n}" if n in (3, 50, 298) else f"line {n}" for n in range(300)]
+    async with screen(with_log(lines), (80, 24)) as s:
+        await s.press("l")
+        await s.see("line 299")
+        await s.press("slash", *"needle", "enter")
+        await s.see("/needle 3 of 3")
+        await s.press("n")
+        await s.see("no match after this one; 3 lines in all")
+        await s.press("N", "c")
+        assert s.app.clipboard == "needle 50"
+        await s.see("/needle 2 of 3")
+        await s.press("j")
+        await s.see("/needle – of 3")
+        await s.press("N", "N")
+        await s.see("/needle 1 of 3")
+        await s.press("slash", *"[b]nowhere", "enter")
+        await s.see("no line here holds '[b]nowhere'", "– of 0")
+
+
+@pytest.mark.parametrize(
+    ("line", "moment"),
+    [
+        ("2026-11-23T12:00:05Z INFO up", 1_795_435_205.0),
+        ("web.0 | 2026-11-23 12:00:05,250+00:00 WARNING", 1_795_435_205.25),
+        ('::1 - - [23/Nov/2026:13:00:05 +0100] "GET /"', 1_795_435_205.0),
+        ("2026-13-45 99:00:05 no moment", None),
+        ("GET / 200 0 ms", None),
+    ],
+)
+def test_a_line_tells_when_it_was_written(line: str, moment: float | None) -> None:
+    assert stamp(line) == moment
+
+
+async def test_in_the_past_a_log_ends_where_the_picture_is() -> None:
+    source = with_log(
+        [f"2026-11-23T12:00:{second:02}.5Z tick {second}{end}" for second in range(60) for end in ("", "\n  more")]
+    )
+    source.log_lines["web.0"] = "\n".join(source.log_lines["web.0"]).split("\n")
+    async with screen(source) as s:
+        for _ in range(9):
+            await s.step()
+        await s.press("[", "[")
+        await s.until(lambda: s.app.mirror.snapshot is not None and "12:00:08" in s.app.mirror.snapshot.time)
+        await s.press("l")
+        await s.see("UNTIL", "tick 8")
+        assert "tick 9" not in s.text()
+        assert "following" not in s.text()
+
+
+async def test_in_the_past_a_log_that_tells_no_time_is_said_to_be_of_now() -> None:
+    async with screen(with_log(["GET / 200"])) as s:
+        await s.step(9)
+        await s.press("[", "l")
+        await s.see("OF NOW, not of", "its lines carry no time", "GET / 200")
 
 
 async def test_a_terminal_that_cannot_be_lent_says_so_instead_of_failing() -> None:

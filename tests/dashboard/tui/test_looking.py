@@ -256,6 +256,8 @@ async def test_a_filter_that_nothing_matches_says_so_and_a_word_that_is_none_is_
     async with screen() as s:
         await s.press("/", *"zzz", "enter")
         await s.see("nothing matches zzz")
+        await s.press("d", "enter")
+        assert s.app.screen is s.main, "nothing is done to a row that is not seen"
         await s.press("escape", "/", *"err>0", "enter")
         await s.see("nothing matches err>0  (err>0: err is no number; cpu,")
         await s.press("escape", "/", *"!cpu>abc", "enter")
@@ -265,6 +267,25 @@ async def test_a_filter_that_nothing_matches_says_so_and_a_word_that_is_none_is_
         assert "no worker yet" not in s.text()
     async with screen(Simulated(web=0, jobs=0), filter="zzz", rows=False) as s:
         await s.see("no worker yet")
+
+
+async def test_words_to_the_operator_cover_neither_the_keys_nor_the_buttons_of_a_dialog() -> None:
+    async with screen(size=(80, 24)) as s:
+        await s.press("u")
+        await s.see("lb/web/web.0: ready already")
+        assert "? Help" in s.lines()[-1]
+        await s.press("d")
+        await s.see("›Drain", "y: yes")
+        assert "ready already" in s.lines()[0]
+        buttons = next(line for line in s.lines() if "›Drain" in line)
+        assert "esc: no" in buttons
+    async with screen(size=(60, 15)) as s:
+        await s.press("X")
+        await s.see("Cancel", "Stop", "y: yes")
+        s.app.say("a word " * 20, "error")
+        await s.see("a word a word")
+        assert "Cancel" in s.text()
+        assert "y: yes" in s.text()
 
 
 async def test_a_key_that_sorts_puts_the_cursor_on_the_first_row_and_a_new_picture_leaves_it_on_its_row() -> None:

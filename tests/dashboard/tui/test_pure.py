@@ -26,6 +26,8 @@ from dashboard.tui.states import to_ascii
 from dashboard.tui.verdict import troubles
 from dashboard.tui.widgets.graph import area, bar, nice_top, spark
 from dashboard.tui.worker_columns import WORKER_COLUMNS, natural
+from dashboard.verbs import OTHERS_WORDS
+from dashboard.verbs import VERBS as CLI_VERBS
 from supervisor.model.phases import Rotation
 from supervisor.model.snapshot import Snapshot
 from tests.dashboard.tui.simulated import HOSTILE, Simulated
@@ -151,6 +153,10 @@ def test_an_absence_keeps_the_picture() -> None:
         ("cpu>100000", 0),
         ("rps>=", 0),
         ("pool:jobs", 2),
+        ("mem>0.001g", 4),
+        ("mem>1g", 0),
+        ("mem>1h", 0),
+        ("uptime<1h", 4),
     ],
 )
 def test_filters_hold_all_their_words(text: str, found: int) -> None:
@@ -189,6 +195,36 @@ def test_every_verb_asks_what_the_contract_says() -> None:
     assert asks("maint lb/web/legacy") == ("PATCH", "/v1/backends/lb/web/legacy", {"rotation": "maint"})
     assert asks("rollout undo web") == ("PATCH", "/v1/pools/web/rollouts", {"action": "undo"})
     assert asks("reload") == ("POST", "/v1/reload", {})
+
+
+def test_what_others_call_our_verbs_is_understood_and_asked_in_our_words() -> None:
+    mirror = mirrored(Simulated())
+    for words, ours in (
+        ("clusterctl drain web.1 --yes --timeout", "drain web.1"),
+        ("rollback web", "rollout undo web"),
+        ("kill web.1", "restart web.1"),
+    ):
+        intent = commands.read(words, mirror)
+        assert isinstance(intent, Intent), intent
+        assert intent.asks[0].verb == ours
+    assert commands.read("undrain lb/web/legacy", mirror) == Refusal("lb/web/legacy: ready already")
+    assert commands.read("q", mirror) == Local("quit")
+    assert commands.read("rollout status web", mirror, read_only=True) == Local("rollout", "web")
+    assert commands.read("drain web.1", mirror, read_only=True) == Refusal("drain: this screen is read-only")
+
+
+def test_every_verb_of_the_command_line_is_one_of_the_screen_or_named_as_one_for_a_shell() -> None:
+    mirror = mirrored(Simulated())
+    for name in [verb.name for verb in CLI_VERBS] + list(OTHERS_WORDS):
+        answer = commands.read(f"{name} web", mirror)
+        assert not (isinstance(answer, Refusal) and answer.why.startswith("no verb")), name
+    assert commands.read("doctor web", mirror) == Refusal("doctor is for a shell: clusterctl doctor web")
+
+
+def test_the_keys_that_the_palette_teaches_are_those_of_the_screen() -> None:
+    known = {name for key in MAIN_KEYS for name in key.name.split()}
+    for verb in commands.VERBS:
+        assert set(verb.key.split()) <= known, verb.name
 
 
 def test_names_from_outside_stay_one_segment_of_the_path_and_one_word_of_the_shell() -> None:

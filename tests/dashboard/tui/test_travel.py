@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
 from tests.dashboard.tui.driving import Driver, screen
-from tests.dashboard.tui.simulated import Simulated
+from tests.dashboard.tui.simulated import START, Simulated
 
 
 @asynccontextmanager
@@ -65,6 +66,20 @@ async def test_stepping_on_past_the_newest_picture_is_now() -> None:
         await driver.press("]")
         await driver.until(lambda: driver.app.travel.mirror is None)
         assert "REPLAY" not in driver.text()
+
+
+async def test_a_time_of_day_is_gone_to_by_its_name() -> None:
+    then = datetime.fromtimestamp(START.timestamp() + 17)
+    async with after_a_minute() as driver:
+        await driver.press("colon", *f"at {then:%H:%M:%S}", "enter")
+        await driver.until(lambda: shown(driver) == 17)
+        await driver.press("colon", *f"at {then - timedelta(hours=2):%H:%M}", "enter")
+        await driver.see("is kept: there are those of")
+        assert shown(driver) == 17
+        await driver.press("colon", *"at noon", "enter")
+        await driver.see("at noon? a time of day")
+        await driver.press("colon", *"at now", "enter")
+        await driver.until(lambda: driver.app.travel.mirror is None)
 
 
 async def test_graphs_of_the_past_are_those_of_then() -> None:
