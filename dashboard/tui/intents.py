@@ -11,6 +11,9 @@ from dashboard.tui.ink import Line
 from dashboard.tui.say import count, number, plural, size
 from supervisor.model.snapshot import PoolRow, RolloutRow
 
+DOWN = ("stopped", "failed")
+"""Nobody fills the slot, and no next try is due: an operator, or too many deaths, keep it down."""
+
 
 class Ask(Struct, frozen=True, kw_only=True):
     """One request to the API."""
@@ -190,9 +193,9 @@ def hold(mirror: Mirror, targets: Sequence[WorkerView], stopped: bool) -> Intent
     """Stop: down, and kept down; or start again."""
     if not targets:
         return Refusal("no worker is chosen")
-    todo = [one for one in targets if (one.worker.phase == "stopped") != stopped]
+    todo = [one for one in targets if (one.worker.phase != "stopped" if stopped else one.worker.phase in DOWN)]
     if not todo:
-        return Refusal(f"{_workers(targets)}: {'stopped' if stopped else 'not stopped'} already")
+        return Refusal(f"{_workers(targets)}: {'stopped already' if stopped else 'neither stopped nor failed'}")
     verb = "stop" if stopped else "start"
     lines = list(_workers_now(mirror, todo))
     last = False
@@ -217,9 +220,14 @@ def hold(mirror: Mirror, targets: Sequence[WorkerView], stopped: bool) -> Intent
 
 def hold_pool(mirror: Mirror, pool: PoolRow, stopped: bool) -> Intent | Refusal:
     verb = "stop" if stopped else "start"
-    if pool.stopped == stopped:
-        return Refusal(f"{pool.name}: {'stopped' if stopped else 'not stopped'} already")
+    if stopped and pool.stopped:
+        return Refusal(f"{pool.name}: stopped already")
+    down = [worker for worker in pool.workers if worker.phase in DOWN]
+    if not stopped and not (pool.stopped or down):
+        return Refusal(f"{pool.name}: no worker of it is stopped or failed")
     lines: list[Line] = [((plural(len(pool.workers), "worker"), "text"),)]
+    if not stopped and not pool.stopped:
+        lines = [((f"{plural(len(down), 'slot')} of {len(pool.workers)} tried again, deaths forgotten", "text"),)]
     if stopped:
         lines.append((("every worker is drained and stopped, and stays so", "warn"),))
     return Intent(

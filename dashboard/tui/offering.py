@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from dashboard.mirror import BackendView, WorkerView
-from dashboard.tui.intents import toggled
+from dashboard.tui.intents import DOWN, toggled
 from dashboard.tui.keys import Key
 from supervisor.model.phases import Rotation
 from supervisor.model.snapshot import PoolRow
 
-DOWN = ("stopped", "failed")
 _ROTATED = {
     Rotation.READY: "change('ready')",
     Rotation.DRAIN: "change('drain')",

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from supervisor.core.operations import Judgement, judge, rotated, still_leaving
+from supervisor.core.operations import Judgement, judge, long_failed, rotated, still_leaving
 from supervisor.engine.desk import Desk
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.refusing import find_backend
@@ -78,7 +78,10 @@ def reload_verdict(ledger: Ledger, operation: Operation, now: float) -> Judgemen
             waiting.append(f"{name}: {verdict.progress}")
     if waiting:
         return Judgement("; ".join(waiting))
-    return Judgement("all is as configured", done=True)
+    slots = [slot for name in ledger.pools for slot in ledger.slots.get(name, {}).values()]
+    given_up = [slot.name for slot in slots if long_failed(slot, operation.asked)]
+    more = f"; given up before: {', '.join(given_up)}" if given_up else ""
+    return Judgement(f"all is as configured{more}", done=True)
 
 
 def give_up(ledger: Ledger, operation: Operation) -> bool:

@@ -64,6 +64,9 @@ def test_a_command_that_exits_at_once_backs_off_and_is_given_up() -> None:
         assert "exit code 3" in row["why"]
         assert row["last_exit"]["code"] == 3
         assert row["last_exit"]["last_lines"] == ["no such database: shop"]
+        made.configure(pool(f'["{PYTHON}", "-c", "{script}"]', ready.replace("0.1s", "0.2s")))
+        reloaded = made.verb("reload")
+        assert "given up before: web.0" in reloaded.out + reloaded.err, "as configured, but not well"
         made.must("start", "web", "--no-wait")
         made.until_pool(lambda p: p["workers"][0]["restarts"] > row["restarts"], "tried again when asked to")
 

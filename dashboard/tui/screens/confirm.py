@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -31,6 +32,23 @@ PLAN_WITHIN = 2.0
 
 
 FRAME = 2
+WIDTH = 76
+"""Cells of the box at most, as the style has it; 6 of them are its frame and its padding."""
+
+
+def folded(lines: Sequence[Line], width: int) -> list[Line]:
+    """Lines that are too long go on, indented, in the next: what a change would do is not cut off."""
+    found: list[Line] = []
+    for line in lines:
+        if sum(cell_len(text) for text, _ in line) <= width:
+            found.append(line)
+            continue
+        *lead, (text, token) = line
+        used = sum(cell_len(said) for said, _ in lead)
+        parts = wrap(text, max(20, width), initial_indent=" " * used, subsequent_indent=" " * max(2, used))
+        found.append((*lead, (parts[0][used:] if parts else "", token)))
+        found += [((part, token),) for part in parts[1:]]
+    return found
 
 
 def fitted(
@@ -121,12 +139,13 @@ class ConfirmScreen(Dialog[Intent | None]):
         return self.intent.lines
 
     def tell(self) -> None:
-        verbs = self.intent.verbs
-        said: list[Line] = [(("$ ", "dim"), (verb, "strong")) for verb in verbs[:3]]
-        if len(verbs) > 3:
-            said.append(((f"  and {len(verbs) - 3} more of the kind", "dim"),))
-        room = self.app.size.height - FRAME
-        self.set_body(fitted(room, self.middle(), self._plan, said, self.buttons()))
+        asked = self.intent.verbs
+        said: list[Line] = [(("$ ", "dim"), (verb, "strong")) for verb in asked[:3]]
+        if len(asked) > 3:
+            said.append(((f"  and {len(asked) - 3} more of the kind", "dim"),))
+        room, width = self.app.size.height - FRAME, min(WIDTH, self.app.size.width) - 6
+        middle, plan, verbs = (folded(part, width) for part in (self.middle(), self._plan, said))
+        self.set_body(fitted(room, middle, plan, verbs, self.buttons()))
 
     def buttons(self) -> Line:
         cancel: Span = (" Cancel ", "button") if self.lit else ("›Cancel ", "button-on")

@@ -33,6 +33,28 @@ async def test_an_operator_sees_why_a_worker_is_down_at_80_by_24_wherever_the_cu
         await s.see("worker web.2", "exit code 1", "boom")
 
 
+async def test_an_operator_tries_again_what_was_given_up() -> None:
+    source = Simulated()
+    source.phases["web.2"] = "failed"
+    async with screen(source) as s:
+        await s.press("exclamation_mark", "S")
+        await s.see("Start web.2?", "clusterctl start web.2")
+        await s.press("y")
+        await s.until(lambda: s.changes() == [("PATCH", "/v1/workers/web.2", {"stopped": False})])
+        await s.press("colon", *"start web", "enter")
+        await s.see("Start the pool web?", "1 slot of 3 tried again")
+        await s.press("escape", "colon", *"start jobs", "enter")
+        await s.see("jobs: no worker of it is stopped or failed")
+
+
+async def test_a_long_reason_is_folded_in_a_question_and_not_cut() -> None:
+    source = Simulated()
+    source.refusal = Refused(409, "conflict", "web has no earlier complete generation to go back to, " * 3 + "END")
+    async with screen(source, (80, 24)) as s:
+        await s.press("d")
+        await s.see("the engine would refuse", "END", "y: yes")
+
+
 async def test_an_operator_drains_the_marked_backends_and_sees_it_happen() -> None:
     async with screen(Simulated(web=4)) as s:
         await s.press("b", "down", "space", "space", "d")
