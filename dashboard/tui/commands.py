@@ -149,6 +149,21 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern or ("*" in pattern and fnmatchcase(name, pattern))
 
 
+def logged(target: str, mirror: Mirror) -> bool:
+    """Whether that has a log: a pool, a worker, one of the files of its slot (`web.0+1`), a proxy that we run."""
+    slot = target.rpartition("+")[0] or target
+    return (
+        mirror.pool(target) is not None
+        or any(view.worker.id == slot for view in mirror.workers.values())
+        or target in _proxies(mirror)
+    )
+
+
+def _proxies(mirror: Mirror) -> list[str]:
+    """Those that we run ourselves."""
+    return [proxy.name for proxy in mirror.snapshot.proxies if proxy.front] if mirror.snapshot else []
+
+
 def complete(text: str, mirror: Mirror, read_only: bool = False) -> list[tuple[str, str]]:
     """Lines that this one may become, each with a word of explanation."""
     name, found, rest = text.lstrip().partition(" ")
@@ -175,7 +190,8 @@ def _targets(name: str, mirror: Mirror) -> list[tuple[str, str]]:
             (view.worker.id, view.worker.backend) for view in mirror.workers.values() if view.worker.backend
         ]
     if name in ("restart", "stop", "start", "logs"):
-        return [(pool.name, "pool") for pool in pools] + [(worker, "") for worker in workers]
+        proxies = [(proxy, "embedded proxy") for proxy in _proxies(mirror)] if name == "logs" else []
+        return [(pool.name, "pool") for pool in pools] + [(worker, "") for worker in workers] + proxies
     if name == "show":
         return [(pool.name, "pool") for pool in pools] + [(one, "") for one in (*workers, *mirror.backends)]
     if name == "sort":

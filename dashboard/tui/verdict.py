@@ -55,7 +55,8 @@ def troubles(mirror: Mirror) -> list[Trouble]:
             seen = proxy.seen_seconds_ago
             said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"
             said += f"; last reading {duration(seen)} old" if seen is not None else ""
-            found.append(Trouble(0, "", "", said, "down", ""))
+            help = f":logs {proxy.name}" if proxy.front else ""
+            found.append(Trouble(0, "", "", said, "down", help))
     for pool in snapshot.pools:
         if pool.rollout is not None and pool.rollout.phase != "running":
             rollout = pool.rollout

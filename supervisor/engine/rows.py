@@ -167,8 +167,8 @@ def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     if stopping:
         phase, why = "stopped", "the cluster is going down"
     elif slot.failed:
-        reason = slot.ends[-1].why if slot.ends else ""
-        phase, why = "failed", f"{reason}{last_line(slot)}{slot.failed.removeprefix(reason)}"
+        reason = slot.ends[-1].why if slot.ends else slot.failed
+        phase, why = "failed", slot.failed.replace(reason, f"{reason}{last_line(slot)}", 1)
     elif slot.stopped or pool.stopped:
         phase, why = "stopped", "stopped by an operator"
     elif slot.finished:

@@ -145,7 +145,8 @@ def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
     state = desk.ledger.proxies.get(fact.proxy)
     if state is None:
         return set()
-    if state.reachable or state.why != fact.why:
+    expected = coming_up(desk, fact.proxy) or ended_by_us(desk, fact.proxy)
+    if (state.reachable or state.why != fact.why) and not expected:
         text = f"cannot be reached: {fact.why}; trying again every {state.spec.every:g} s"
         desk.say("proxy-unreachable", fact.proxy, text, level="error")
     state.reachable, state.why = False, fact.why
@@ -154,8 +155,14 @@ def proxy_lost(desk: Desk, fact: ProxyLost) -> set[str]:
     return pools_behind(desk, fact.proxy)
 
 
+def coming_up(desk: Desk, proxy: str) -> bool:
+    """An embedded proxy that is being started for the first time: that it does not answer yet is no trouble."""
+    state, slot = desk.ledger.proxies[proxy], desk.ledger.slots.get(f"{PROXY_POOL}{proxy}", {}).get(0)
+    return state.spec.embedded and state.seen is None and not (slot and slot.ends)
+
+
 def ended_by_us(desk: Desk, proxy: str) -> bool:
-    """An embedded proxy that goes down with its cluster: that it takes no more changes is no trouble."""
+    """An embedded proxy that goes down with its cluster: that it does not answer any more is no trouble."""
     hidden = desk.ledger.workers_of(f"{PROXY_POOL}{proxy}")
     going = all(worker.phase in (Phase.DRAINING, Phase.STOPPING) for worker in hidden)
     return desk.ledger.stopping and desk.ledger.proxies[proxy].spec.embedded and going

@@ -9,7 +9,7 @@ from textual.containers import Container
 from dashboard.mirror import BackendView, Mirror, WorkerView, worker_key
 from dashboard.tui import filters
 from dashboard.tui.backend_columns import BACKEND_COLUMNS
-from dashboard.tui.commands import Local
+from dashboard.tui.commands import Local, logged
 from dashboard.tui.facts import backend_pane, event_line, faded, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
@@ -340,11 +340,10 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
             case "logs":
                 chosen = self.chosen_workers()
                 target = local.argument or (chosen[0].worker.id if chosen else "")
-                known = {view.worker.id for view in self.top.mirror.workers.values()}
-                if target in known or self.top.mirror.pool(target) is not None:
+                if logged(target, self.top.mirror):
                     self.app.push_screen(LogScreen(self.top, target))
                 else:
-                    self.top.say(f"no pool or worker {target!r}", "warning")
+                    self.top.say(f"no pool, worker or embedded proxy {target!r}", "warning")
             case "rollout" if self.top.mirror.pool(local.argument) is not None:
                 self.app.push_screen(RolloutScreen(self.top, local.argument))
             case "rollout":

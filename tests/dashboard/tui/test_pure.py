@@ -213,6 +213,13 @@ def test_what_others_call_our_verbs_is_understood_and_asked_in_our_words() -> No
     assert commands.read("drain web.1", mirror, read_only=True) == Refusal("drain: this screen is read-only")
 
 
+def test_an_embedded_proxy_and_both_files_of_a_slot_have_logs() -> None:
+    mirror = mirrored(Simulated())
+    assert all(commands.logged(name, mirror) for name in ("web", "web.1", "web.1+1", "lb"))
+    assert not any(commands.logged(name, mirror) for name in ("", "web.9", "+1", "lbx"))
+    assert ("logs lb", "embedded proxy") in commands.complete("logs l", mirror)
+
+
 def test_every_verb_of_the_command_line_is_one_of_the_screen_or_named_as_one_for_a_shell() -> None:
     mirror = mirrored(Simulated())
     for name in [verb.name for verb in CLI_VERBS] + list(OTHERS_WORDS):
