@@ -11,7 +11,7 @@ from supervisor.keeper.loop import Loop
 from supervisor.keeper.orders import BadOrder, order_of, record_of
 from supervisor.keeper.protocol import Message
 from supervisor.keeper.quick import QuickStart
-from supervisor.keeper.records import Record, Register
+from supervisor.keeper.records import Record, Register, complete
 from supervisor.keeper.sockets import Listeners
 
 Tell = Callable[[Message], None]
@@ -212,6 +212,7 @@ class Holder:
                 self._register.began(self._bare_record(serial, *found))
                 self._register.dirty = True
         for record in list(self._register.live.values()):
+            complete(record, self._bare_record(record["serial"], record["start_ticks"], record["pid"]))
             pidfd = self._pin(record)
             worker = Worker(record["serial"], record["pid"], record, pidfd=pidfd)
             if pidfd < 0:

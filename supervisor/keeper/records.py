@@ -25,6 +25,59 @@ from supervisor.keeper import limits
 from supervisor.keeper.protocol import Message, encode
 
 Record = dict[str, Any]
+Fits = Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    """Without lone surrogates, which the engine would not take."""
+    return isinstance(value, str) and value == value.encode("utf-8", "replace").decode()
+
+
+def _is_time(value: Any) -> bool:
+    """Neither infinite nor NaN."""
+    return isinstance(value, int | float) and abs(value) < 1e15
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 1 << 63
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_text(part) for pair in value.items() for part in pair)
+
+
+WORKER: dict[str, Fits] = {
+    "name": _is_text,
+    "started": _is_time,
+    "started_wall": _is_time,
+    "log": lambda value: isinstance(value, str),
+    "listen": _are_texts,
+    "note": _is_mapping,
+}
+"""What the record of a worker has beside pid, start ticks, serial and boot, without which it is none."""
+EXIT: dict[str, Fits] = {
+    "type": lambda value: value == "Exited",
+    "serial": _is_whole,
+    "pid": _is_whole,
+    "at": _is_time,
+    "code": lambda value: value is None or _is_whole(value),
+    "signal": lambda value: value is None or _is_text(value),
+    "known": lambda value: isinstance(value, bool),
+    "oom": lambda value: isinstance(value, bool),
+}
+
+
+def complete(record: Record, bare: Record) -> None:
+    """A damaged line may have lost any key, or have another kind of value there: `bare` has a true one."""
+    for key, fits in WORKER.items():
+        if not fits(record.get(key)):
+            record[key] = bare[key]
+    if not _are_texts(record.get("signals", [])):
+        del record["signals"]
 
 
 class Register:
@@ -74,7 +127,7 @@ class Register:
                 self.live[serial] = record
             case {"about": int(serial), "boot": str(), "name": str()}:
                 del record["about"]
-                self.live[serial] = {"pid": 0, "start_ticks": 0, **record}
+                self.live[serial] = {**record, "pid": 0, "start_ticks": 0, "serial": serial}
             case {"began": int(serial), "pid": int(), "start_ticks": int()} if serial in self.live:
                 del record["began"]
                 self.live[serial] |= record
@@ -82,19 +135,20 @@ class Register:
                 self.live.pop(serial, None)
             case {"end": int(serial), "exit": {"number": int(number)} as told}:
                 self.live.pop(serial, None)
-                self.number = max(self.number, number)
-                self.exits[number] = told
+                if all(key in told and fits(told[key]) for key, fits in EXIT.items()):
+                    self.number = max(self.number, number)
+                    self.exits[number] = told
             case {"ack": int(number)}:
                 self.exits.pop(number, None)
             case {"sent": int(serial), "signal": str(name)} if serial in self.live:
                 self.live[serial].setdefault("signals", []).append(name)
-            case {"notified": int(serial), "fields": dict(fields)} if serial in self.live:
+            case {"notified": int(serial), "fields": fields} if serial in self.live and _is_mapping(fields):
                 self.live[serial]["fields"] = fields
-            case {"listen": str(name)}:
+            case {"listen": str(name), "address": str(), "inode": int()}:
                 self.listening[name] = record
             case {"unlisten": str(name)}:
                 self.listening.pop(name, None)
-            case {"engine": int()}:
+            case {"engine": int(), "start_ticks": int()}:
                 self.engine = record
 
     def about(self, record: Record) -> None:

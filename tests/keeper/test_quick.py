@@ -124,14 +124,15 @@ def test_a_log_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert os.getcwd() == here
 
 
-def test_a_start_leaves_the_keeper_as_it_was(tmp_path: Path) -> None:
+async def test_a_start_leaves_the_keeper_as_it_was(tmp_path: Path) -> None:
     here, files = os.getcwd(), len(os.listdir("/proc/self/fd"))
     start = QuickStart()
     pid = start.start(order(tmp_path, nofile=50))
     assert pid is not None
     try:
         assert alive(pid)
-        assert identity.command(pid) == "sleep 1000"
+        # We go on when the old program is gone, which is a moment before the new one's arguments can be read.
+        await until(lambda: identity.command(pid) == "sleep 1000", "the program runs")
         assert stat.S_IMODE(os.stat(tmp_path / "logs" / "1.log").st_mode) == 0o600
         assert os.getcwd() == here
         assert len(os.listdir("/proc/self/fd")) == files + 2
