@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from argparse import Namespace
-from collections import deque
 from typing import Any
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused, log_path, quoted
@@ -77,7 +76,11 @@ def events(args: Namespace) -> int:
     # Without a start, only the newest are shown of those there are.
     kept = args.lines if args.lines is not None else None if args.after is not None else _EVENTS_SHOWN
     answer = pipe.get(f"/v1/events?after={after}")
-    for row in deque(event_rows(answer.body), kept):
+    rows = event_rows(answer.body)
+    first = 0 if kept is None else max(0, len(rows) - kept)
+    if first:
+        after = rows[first - 1].get("number") or 0
+    for row in rows[first:]:
         after = _print_event(row, after, args.json)
     while args.follow:
         try:

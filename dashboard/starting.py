@@ -36,7 +36,7 @@ def up(args: Namespace) -> int:
         code = start_detached(where, args.timeout)
         return settled(where, args.timeout) if code == 0 and args.wait else code
     if running(where):
-        fail(f"cluster {where.name} is already up: socket {where.socket}")
+        fail(already_up(where))
         return 5
     tell(f"cluster {where.name}: socket {where.socket}; Ctrl-C stops it gracefully")
     command = keeper_command(where)
@@ -52,6 +52,14 @@ def running(where: Place) -> bool:
     except NoAnswer:
         return True
     return True
+
+
+def already_up(where: Place) -> str:
+    from dashboard.ending import keeper_of
+
+    keeper = keeper_of(where.state)
+    held = f" (keeper pid {keeper})" if keeper else ""
+    return f"cluster {where.name} is already up{held}: socket {where.socket}"
 
 
 def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
@@ -74,7 +82,7 @@ def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
 def start_detached(where: Place, timeout: float, say: Callable[[str], None] = result) -> int:
     """Starts keeper and engine in the background and waits until the API answers. Already so: says so."""
     if running(where):
-        say(f"cluster {where.name} is already up: socket {where.socket}")
+        say(already_up(where))
         return 0
     with tempfile.TemporaryFile() as said:
         keeper, ready = launched(where, said)

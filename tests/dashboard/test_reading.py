@@ -126,6 +126,7 @@ def test_a_number_left_out_is_said(api: FakeApi, run: Run) -> None:
     assert ran.err.splitlines() == [MISSING] * 3
     api.on("GET /v1/events", lines({"snapshot": {}}, event(5), event(6)))
     assert run("events").err == ""
+    assert run("events", "--after", "4", "--lines", "1").err == ""
 
 
 def test_following_events_goes_on_from_the_last_one_seen(api: FakeApi, run: Run) -> None:

@@ -160,9 +160,18 @@ def test_what_is_stopped_stays_stopped_over_restarts_of_ours(running: Cluster) -
 
 
 def test_a_second_up_is_refused_and_says_who_is_there(running: Cluster) -> None:
-    ran = running.verb("up")
+    """In the foreground and in words; also while no engine answers."""
+    keeper, engine = (running.snapshot()["engine"][name] for name in ("keeper_pid", "pid"))
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        ran = running.verb("up")
+    finally:
+        os.kill(engine, signal.SIGCONT)
     assert ran.code == 5
-    assert str(running.state) in ran.err
+    assert f"whole is already up (keeper pid {keeper}): socket {running.state}/clusterctl.sock" in ran.err
+    ran = running.verb("up", "--detach")
+    assert ran.code == 0
+    assert f"(keeper pid {keeper})" in ran.out
 
 
 def test_files_of_the_operator_that_are_named_like_modules_are_not_ours() -> None:
