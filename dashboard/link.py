@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dashboard.answers import NoAnswer, Refused, log_path, quoted, refusal
+from dashboard.log_places import Places
 from supervisor.model.events import Event
 from supervisor.model.snapshot import OperationRow, Snapshot
 
@@ -135,11 +136,18 @@ class Link:
         answer = await self._send("GET", f"/v1/workers/{quoted(id)}")
         return _decode(answer.content, dict[str, Any])
 
-    async def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]:
-        """The last lines of a worker's or a pool's log, and with `follow` those to come, until the engine goes."""
-        params: dict[str, int] = {"lines": lines} | ({"follow": 1} if follow else {})
-        async for line in self._lines(log_path(target), params):
-            yield line
+    async def log(
+        self, target: str, lines: int = 200, follow: bool = False, places: Places | None = None
+    ) -> AsyncIterator[str]:
+        """The last lines of a worker's or a pool's log, and with `follow` those to come, until the engine goes.
+
+        With the `places` that an earlier call has filled they go on where that one was.
+        """
+        path = f"{log_path(target)}?lines={0 if places else lines}" + ("&follow=1" if follow else "")
+        path += f"&from={places.question()}" if places is not None else ""
+        async for line in self._lines(path):
+            if places is None or not places.take(line):
+                yield line
 
     async def _send(self, method: str, path: str, **how: Any) -> httpx.Response:
         try:
@@ -150,7 +158,7 @@ class Link:
             raise refusal(answer.status_code, answer.content)
         return answer
 
-    async def _lines(self, path: str, params: dict[str, int]) -> AsyncIterator[str]:
+    async def _lines(self, path: str, params: dict[str, int] | None = None) -> AsyncIterator[str]:
         async with self._stream(path, params) as answer:
             if answer.status_code >= 400:
                 raise refusal(answer.status_code, await answer.aread())
@@ -164,7 +172,7 @@ class Link:
                 yield rest
 
     @asynccontextmanager
-    async def _stream(self, path: str, params: dict[str, int]) -> AsyncIterator[httpx.Response]:
+    async def _stream(self, path: str, params: dict[str, int] | None) -> AsyncIterator[httpx.Response]:
         # The engine sends a heartbeat on event streams each 15 s; a log may be silent for days.
         timeout = httpx.Timeout(5.0, read=40.0 if path == "/v1/events" else None)
         try:

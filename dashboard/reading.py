@@ -50,13 +50,18 @@ def rollout_status(args: Namespace) -> int:
 
 
 def logs(args: Namespace) -> int:
-    pipe = _pipe(args)
+    from dashboard.log_places import Places
+
+    pipe, places = _pipe(args), Places()
     lines: int = _LINES_SHOWN if args.lines is None else args.lines
     while True:
-        path = f"{log_path(args.target)}?lines={lines}" + ("&follow=1" if args.follow else "")
+        # What was shown is not shown again, and what was written meanwhile is.
+        path = f"{log_path(args.target)}?lines={0 if places else lines}"
+        path += f"&follow=1&from={places.question()}" if args.follow else ""
         try:
             for line in pipe.lines(path):
-                out(clean_bytes(line.removesuffix(b"\r"), _LONGEST_LINE))
+                if not args.follow or not places.take(line.decode("utf-8", "replace")):
+                    out(clean_bytes(line.removesuffix(b"\r"), _LONGEST_LINE))
         except NobodyThere:
             raise
         except NoAnswer as error:
@@ -65,8 +70,6 @@ def logs(args: Namespace) -> int:
             tell(f"{error}; following again")
         if not args.follow:
             return 0
-        # What was shown is not shown again: from here on only what comes.
-        lines = 0
         time.sleep(0.5)
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from dashboard.answers import Refused
 from dashboard.link import Away
+from dashboard.log_places import Places
 from dashboard.recording import EVENT, PICTURE, Member, members, unpacked
 from supervisor.model.events import Event
 from supervisor.model.snapshot import OperationRow, Snapshot
@@ -109,7 +110,9 @@ class Replay:
     ) -> OperationRow | tuple[str, ...]:
         return await self._never()
 
-    async def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]:
+    async def log(
+        self, target: str, lines: int = 200, follow: bool = False, places: Places | None = None
+    ) -> AsyncIterator[str]:
         yield "a recording has no log lines; those of a worker's last end are on its page"
         if follow:
             await asyncio.Event().wait()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from dashboard.link import Away
+from dashboard.log_places import Places
 from dashboard.recording import Recorder
 from dashboard.say import size
 from dashboard.tui.source import Source
@@ -54,8 +55,10 @@ class Tee:
     ) -> OperationRow | tuple[str, ...]:
         return await self._source.ask(method, path, body, dry_run)
 
-    def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]:
-        return self._source.log(target, lines, follow)
+    def log(
+        self, target: str, lines: int = 200, follow: bool = False, places: Places | None = None
+    ) -> AsyncIterator[str]:
+        return self._source.log(target, lines, follow, places)
 
     async def worker(self, id: str) -> dict[str, Any]:
         return await self._source.worker(id)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol, runtime_checkable
 
 from dashboard.link import Away
+from dashboard.log_places import Places
 from supervisor.model.events import Event
 from supervisor.model.snapshot import OperationRow, Snapshot
 
@@ -23,7 +24,9 @@ class Source(Protocol):
         self, method: str, path: str, body: dict[str, object] | None = None, dry_run: bool = False
     ) -> OperationRow | tuple[str, ...]: ...
 
-    def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]: ...
+    def log(
+        self, target: str, lines: int = 200, follow: bool = False, places: Places | None = None
+    ) -> AsyncIterator[str]: ...
 
     async def worker(self, id: str) -> dict[str, Any]: ...
 

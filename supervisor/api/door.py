@@ -48,8 +48,9 @@ class Door(Protocol):
     def worker_detail(self, id: str) -> dict[str, object]:
         """Everything about one slot, `web.0`, as plain JSON. Raises Unknown."""
 
-    def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
+    def log(self, target: str, lines: int, follow: bool, places: str | None = None) -> AsyncIterator[str]:
         """The last lines of a worker's log, or of a pool's, prefixed; then with `follow` those to come.
 
-        Raises Unknown when called, not when iterated.
+        With `places`, where the lines that come stand in which file is told between them; they go on from those
+        that it names. Raises Unknown and BadSpec when called, not when iterated.
         """

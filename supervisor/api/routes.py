@@ -109,10 +109,10 @@ def _events(door: Door) -> Endpoint:
 
 def _log(door: Door) -> Endpoint:
     async def get(request: Request) -> Response:
-        known_questions(request, "lines", "follow")
+        known_questions(request, "lines", "follow", "from")
         lines = number(request, "lines", 100, MOST_LINES)
         follow = switch(request, "follow") and request.method != "HEAD"
-        return stream.text(door.log(request.path_params["target"], lines, follow))
+        return stream.text(door.log(request.path_params["target"], lines, follow, request.query_params.get("from")))
 
     return get
 

@@ -17,11 +17,13 @@ from supervisor.engine.planning import plan
 from supervisor.engine.refusing import target_pool
 from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, proxy_row
 from supervisor.engine.running import Running
-from supervisor.engine.tailing import lines_of, logged, logs_of
+from supervisor.engine.tailing import lines_of, lines_to_come, logged, logs_of, places_of, told_place
+from supervisor.host.following import Place
 from supervisor.model.errors import Unknown
 from supervisor.model.events import Event
 from supervisor.model.requests import AnyRequest, Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import EngineRow, OperationRow, Snapshot
+from supervisor.model.text import PLACE_MARK
 
 OPERATIONS_SHOWN = 20
 WATCHED = 3.0
@@ -190,10 +192,25 @@ class EngineDoor:
             "deaths_in_window": len(slot.deaths),
         }
 
-    def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
-        prefixed = logged(self._engine.ledger, target)[1] is None
-        found = lines_of(self._engine.ledger, target, logs_of(self._engine.ledger, target), lines, follow)
-        return (f"{name} | {line}" if prefixed else line async for name, line in found)
+    def log(self, target: str, lines: int, follow: bool, places: str | None = None) -> AsyncIterator[str]:
+        ledger = self._engine.ledger
+        prefixed = logged(ledger, target)[1] is None
+        logs = logs_of(ledger, target)
+        if not follow:
+            return worded(lines_of(logs, lines), prefixed, False)
+        known = places_of(ledger, target, places or "")
+        return worded(lines_to_come(ledger, target, lines, known), prefixed, places is not None)
+
+
+async def worded(
+    items: AsyncIterator[tuple[str, str] | Place] | AsyncIterator[tuple[str, str]], prefixed: bool, places: bool
+) -> AsyncIterator[str]:
+    """Lines as the API tells them; with `places` also where they stand, in lines that no log can hold."""
+    async for item in items:
+        if not isinstance(item, Place):
+            yield f"{item[0]} | {item[1]}" if prefixed else item[1]
+        elif places:
+            yield PLACE_MARK + told_place(item)
 
 
 def shown(key: str, value: str) -> str:

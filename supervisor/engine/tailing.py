@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Mapping
 from supervisor.core.operations import number_of
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import target_pool
-from supervisor.host.following import Log, follow
+from supervisor.host.following import Log, Place, follow
 from supervisor.host.logs import tail
-from supervisor.model.errors import Unknown
+from supervisor.model.errors import BadSpec, Unknown
 from supervisor.model.pools import Pool
 from supervisor.model.text import clean_bytes
 
+PLACE = re.compile(r"([^/~,]+)\.([0-9]{1,9})(?:\+[0-9]{1,2})?(?:~[0-9]{1,18}){3}", re.ASCII)
+"""As `told_place` writes it: what a follower goes on from."""
 OTHER_LOG = re.compile(r"([^/]+\.[0-9]+)\+([0-9]{1,2})")
 
 
@@ -69,17 +71,41 @@ def changed(path: str) -> float | None:
         return None
 
 
-async def lines_of(
-    ledger: Ledger, target: str, logs: Mapping[str, Log], lines: int, forever: bool
-) -> AsyncIterator[tuple[str, str]]:
-    """Slot and line, made harmless: the last ones, and then those to come while there is such a target."""
-    if not forever:
-        for name, log in logs.items():
-            for line in await asyncio.to_thread(tail, log.path, lines):
-                yield name, clean_bytes(line)
-        return
-    try:
-        async for name, line in follow(lambda: logs_of(ledger, target), lines):
+async def lines_of(logs: Mapping[str, Log], lines: int) -> AsyncIterator[tuple[str, str]]:
+    """Slot and line, made harmless: the last ones."""
+    for name, log in logs.items():
+        for line in await asyncio.to_thread(tail, log.path, lines):
             yield name, clean_bytes(line)
+
+
+async def lines_to_come(
+    ledger: Ledger, target: str, lines: int, places: Mapping[str, tuple[str, Place]]
+) -> AsyncIterator[tuple[str, str] | Place]:
+    """The last ones, or those after `places`, and then those to come while there is such a target."""
+    try:
+        async for item in follow(lambda: logs_of(ledger, target), lines, places):
+            yield item if isinstance(item, Place) else (item[0], clean_bytes(item[1]))
     except Unknown:
         return  # scaled away, or no longer configured: who asks again is told so
+
+
+def told_place(place: Place) -> str:
+    """As one word; see `places_of`."""
+    return f"{place.log}~{place.at}~{place.rotated}~{place.lines}"
+
+
+def places_of(ledger: Ledger, target: str, text: str) -> dict[str, tuple[str, Place]]:
+    """Where a follower was in the logs of a target, by path and with the slot's name. Raises BadRequest.
+
+    Of workers that are gone meanwhile too: their last lines are still to be read.
+    """
+    pool, slot = logged(ledger, target)
+    found: dict[str, tuple[str, Place]] = {}
+    for word in text.split(",") if text else ():
+        if (parts := PLACE.fullmatch(word)) is None or parts[1] != pool.name:
+            raise BadSpec(f"{word[:100]!r} is no place in a log of {target}")
+        log, at, rotated, lines = word.split("~")
+        if slot in (None, int(parts[2])):
+            place = Place(log, int(at), int(rotated), int(lines))
+            found[f"{ledger.spec.state_dir}/logs/{log}.log"] = (f"{parts[1]}.{parts[2]}", place)
+    return found

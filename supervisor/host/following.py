@@ -10,7 +10,8 @@ import asyncio
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
@@ -38,6 +39,19 @@ class _Identity(NamedTuple):
     size: int
 
 
+class Place(NamedTuple):
+    """Where in a log a reader is, so that another can go on there: over a death of the engine, and rotations."""
+
+    log: str
+    """The name of its file, without what ends it."""
+    at: int
+    """Byte of the live file …"""
+    rotated: int
+    """… as it was when this stood beside it: a checksum of what tells rotated files apart; 0: none did."""
+    lines: int
+    """So many lines from there on are known."""
+
+
 class LogReader:
     """The lines of one log that are new since the last call. Holds no descriptor between calls."""
 
@@ -49,6 +63,19 @@ class LogReader:
         self._at = _size(path) if offset is None else offset
         self._rest = b""
         self._cutting = False
+
+    @classmethod
+    def again(cls, path: str, place: Place) -> "LogReader":
+        """Where another reader was; what was rotated since is read from the rotated files."""
+        reader = cls(path, place.at)
+        reader._rotated = _rotated_as(path, place.rotated)
+        return reader
+
+    def place(self) -> Place | None:
+        """Where the next line begins; None in the middle of one that is cut, or that began before a rotation."""
+        at = self._at - len(self._rest)
+        name = os.path.basename(self.path).removesuffix(".log")
+        return None if self._cutting or at < 0 else Place(name, at, _checksum(self._rotated), 0)
 
     def read(self) -> list[bytes]:
         """New complete lines without their newlines, about a megabyte at once; none while a rotation goes on."""
@@ -172,40 +199,81 @@ class Log(NamedTuple):
     """Byte at which the output of who writes it now begins; what stands before is another's."""
 
 
-async def follow(logs: Callable[[], Mapping[str, Log]], lines: int = 10) -> AsyncIterator[tuple[str, bytes]]:
+class Followed:
+    """One of the logs that are followed, and where in it whoever follows it is."""
+
+    def __init__(self, name: str, reader: LogReader, place: Place | None = None) -> None:
+        self.name = name
+        self._reader = reader
+        self._place = place
+        self._known = place.lines if place else 0
+
+    def read(self, over: bool = False) -> Iterator[tuple[str, bytes] | Place]:
+        """What is new; before it, where it stands. `over`: nobody writes there any more."""
+        place = self._reader.place()
+        found = self._reader.last() if over else self._reader.read()
+        if place is not None and not self._known:
+            self._place = place
+        skipped = min(self._known, len(found))
+        self._known -= skipped
+        if skipped < len(found):
+            yield from self.stands()
+            for line in found[skipped:]:
+                yield self.name, line
+            if self._place is not None:
+                self._place = self._place._replace(lines=self._place.lines + len(found) - skipped)
+
+    def stands(self) -> Iterator[Place]:
+        if self._place is None:
+            self._place = self._reader.place()
+        if self._place is not None:
+            yield self._place
+
+
+async def follow(
+    logs: Callable[[], Mapping[str, Log]], lines: int = 10, places: Mapping[str, tuple[str, Place]] | None = None
+) -> AsyncIterator[tuple[str, bytes] | Place]:
     """Name and line of several logs: the last `lines` of each, then what comes, for as long as `logs` can be asked.
 
     `logs` tells name -> log, and is asked again and again: a replaced worker writes into another file. One that is
     new is followed from where it begins, one that is no longer told is read to its end.
+
+    The lines that follow a Place are of its log, from there on. `places` are the last ones that an earlier follower
+    was told, by the log's path and with its name, their lines counted since: the lines go on exactly there.
     """
-    told = {log.path: name for name, log in logs().items()}
-    readers: dict[str, LogReader] = {}
-    for path, name in told.items():
-        start = _line_start(path)
-        readers[path] = LogReader(path, start)
-        for line in await asyncio.to_thread(tail, path, lines, start):
-            yield name, line
+    followed: dict[str, Followed] = {}
+    for path, (name, place) in (places or {}).items():
+        followed[path] = Followed(name, LogReader.again(path, place), place)
+    for name, log in logs().items():
+        if places and log.path not in followed:
+            followed[log.path] = Followed(name, LogReader(log.path, log.begins))
+        elif not places:
+            start = _line_start(log.path)
+            followed[log.path] = Followed(name, LogReader(log.path, start))
+            for line in await asyncio.to_thread(tail, log.path, lines, start):
+                yield name, line
+        for stands in followed[log.path].stands():
+            yield stands
     with closing(Writes()) as writes:
         while True:
             quiet = True
-            writes.watch(readers)
-            for path, reader in list(readers.items()):
-                for line in (found := reader.read()):
-                    yield told[path], line
-                if found:
+            writes.watch(followed)
+            for one in list(followed.values()):
+                for item in one.read():
                     quiet = False
+                    yield item
             if not quiet:
                 await asyncio.sleep(0)  # a flood still leaves the loop to others
                 continue
             await writes.wait()
-            now = logs()
-            for path in readers.keys() - {log.path for log in now.values()}:
-                for line in readers.pop(path).last():
-                    yield told[path], line
-            told |= {log.path: name for name, log in now.items()}
-            for log in now.values():
-                if log.path not in readers:
-                    readers[log.path] = LogReader(log.path, log.begins)
+            now = {log.path: (name, log) for name, log in logs().items()}
+            for path in followed.keys() - now.keys():
+                for item in followed.pop(path).read(over=True):
+                    yield item
+            for path, (name, log) in now.items():
+                if path not in followed:
+                    followed[path] = Followed(name, LogReader(path, log.begins))
+                followed[path].name = name
 
 
 def _file(path: str) -> tuple[int, int] | None:
@@ -222,6 +290,22 @@ def _identity(path: str) -> _Identity | None:
     except OSError:
         return None
     return _Identity(seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+
+def _checksum(identity: _Identity | None) -> int:
+    return zlib.crc32(repr(tuple(identity)).encode()) or 1 if identity else 0
+
+
+def _rotated_as(path: str, checksum: int) -> _Identity | None:
+    """The rotated file that is meant, wherever it has come to; one that is none of ours, if it is gone."""
+    if not checksum:
+        return None
+    number = 1
+    while found := _identity(f"{path}.{number}"):
+        if _checksum(found) == checksum:
+            return found
+        number += 1
+    return _Identity(0, 0, 0)
 
 
 def _size(path: str) -> int:

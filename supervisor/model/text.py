@@ -3,6 +3,8 @@
 import re
 
 LONGEST = 2_000
+PLACE_MARK = "\x1e"
+"""Begins a line that tells where in a log the next ones stand: no line that was made harmless can hold it."""
 
 # C0 and C1 controls, DEL, bidirectional controls, zero-width joiners, line separators, BOM, lone surrogates.
 _HOSTILE = re.compile(

@@ -100,7 +100,7 @@ class FakeDoor:
             raise Unknown(f"no such worker: {id}")
         return {"id": id, "argv": ["run"]}
 
-    def log(self, target: str, lines: int, follow: bool) -> AsyncIterator[str]:
+    def log(self, target: str, lines: int, follow: bool, places: str | None = None) -> AsyncIterator[str]:
         if target not in ("web", "web.0"):
             raise Unknown(f"no such worker: {target}")
         return self._lines(lines, follow)

@@ -150,12 +150,13 @@ def test_logs_of_a_worker_and_of_a_pool(api: FakeApi, run: Run) -> None:
 
 
 def test_followed_logs_go_on_when_the_engine_comes_back(api: FakeApi, run: Run) -> None:
-    cut = Reply(200, b"", chunks=(b"one\n",), cut=True)
+    cut = Reply(200, b"", chunks=(b"\x1eweb.0+1~70~0~2\none\n",), cut=True)
     api.on("GET /v1/workers/web.0/log", cut, Reply(200, b"", chunks=(b"two\n",)), refused(404, "unknown", "gone"))
     ran = run("logs", "-f", "web.0")
     assert (ran.code, ran.out) == (4, "one\ntwo\n")
     assert "following again" in ran.err
-    assert api.asked[1].path.endswith("?lines=0&follow=1")
+    assert api.asked[0].path.endswith("?lines=20&follow=1&from=")
+    assert api.asked[1].path.endswith("?lines=0&follow=1&from=web.0%2B1~70~0~3")
 
 
 def test_operations_are_listed_and_one_is_followed(api: FakeApi, run: Run) -> None:

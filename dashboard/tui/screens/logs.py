@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from dashboard.answers import NoAnswer, Refused
+from dashboard.log_places import Places
 from dashboard.tui.ink import Span
 from dashboard.tui.keys import LOG_KEYS
 from dashboard.tui.paging import copy, page_out
@@ -69,11 +70,11 @@ class LogScreen(Screen[None]):
             self._reading.cancel()
 
     async def _read(self) -> None:
-        first = True
+        places = Places()
         while True:
             try:
-                async for line in self.top.source.log(self.target, AT_FIRST if first else 0, True):
-                    first, self.state = False, "following"
+                async for line in self.top.source.log(self.target, AT_FIRST, True, places):
+                    self.state = "following"
                     if not self._pending:
                         self.set_timer(TOGETHER, self._show)
                     self._pending.append(line)

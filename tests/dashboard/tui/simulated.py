@@ -10,6 +10,7 @@ from typing import Any
 
 from dashboard.answers import Refused
 from dashboard.link import Away
+from dashboard.log_places import Places
 from supervisor.model.events import Event
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.snapshot import (
@@ -144,7 +145,9 @@ class Simulated:
             self.counts[path.split("/")[3]] = int(str((body or {})["desired"]))
         return row
 
-    async def log(self, target: str, lines: int = 200, follow: bool = False) -> AsyncIterator[str]:
+    async def log(
+        self, target: str, lines: int = 200, follow: bool = False, places: Places | None = None
+    ) -> AsyncIterator[str]:
         for line in self.log_lines.get(target, [f"INFO {target} says line {n}" for n in range(12)])[-lines:]:
             yield line
         if follow:
