@@ -1,5 +1,6 @@
 """The quick way to start a program: nothing that a program can see tells it from the thorough way."""
 
+import asyncio
 import json
 import os
 import signal
@@ -138,4 +139,4 @@ async def test_a_start_leaves_the_keeper_as_it_was(tmp_path: Path) -> None:
         assert len(os.listdir("/proc/self/fd")) == files + 2
     finally:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        await asyncio.to_thread(os.waitpid, pid, 0)
