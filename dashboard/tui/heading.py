@@ -49,7 +49,11 @@ def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None
         left += [("   ", "text"), *worst.line(room)]
     first = _spread(left, right, width)
     second = _host(snapshot, width)
-    return [first, second, _banner(mirror, mood) or _work(snapshot, mood) or _traffic(mirror, snapshot, width)]
+    return [
+        first,
+        second,
+        _banner(mirror, mood) or _work(snapshot, mood, worst) or _traffic(mirror, snapshot, width),
+    ]
 
 
 def silent_for(mirror: Mirror, mood: Mood) -> float | None:
@@ -189,7 +193,7 @@ def _sum(values: list[float | None] | list[int | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _work(snapshot: Snapshot, mood: Mood) -> Line | None:
+def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None) -> Line | None:
     """The operations under way, where there are any: they are what the operator waits for."""
     running = [one for one in snapshot.operations if one.phase == "running"]
     if not running:
@@ -199,6 +203,8 @@ def _work(snapshot: Snapshot, mood: Mood) -> Line | None:
         (pool for pool in snapshot.pools if pool.rollout and pool.rollout.phase in ("holding", "paused")), None
     )
     if held is not None and held.rollout is not None:
+        if worst is not None and worst.holds:
+            return None  # told as the worst there is; a hold may last, and the traffic is what one holds for
         # It goes on by nobody but an operator: that it looked busy would be a lie.
         said = f" ▲ {held.name} {held.rollout.phase.replace('holding', 'holds').replace('paused', 'is paused')}"
         where = f" at {held.rollout.replaced} of {held.rollout.total}: V shows it, Z (rollout resume) goes on"

@@ -53,7 +53,7 @@ class Ink(Widget):
             ground = ground + styles.background
             bold = bold or bool(styles.text_style.bold)
             reverse = reverse or bool(styles.text_style.reverse)
-        # Reversed, each token's colour would be a ground of its own: a patchwork.
+        # Reversed, each token's colour (and what is dim) would be a ground of its own: a patchwork.
         lead = band if band and reverse else token
         color = ground + self.get_component_styles(f"ink--{lead}").color
         flag = styles.text_style
@@ -62,7 +62,7 @@ class Ink(Widget):
             bgcolor=ground.rich_color,
             bold=bold,
             reverse=reverse,
-            dim=bool(flag.dim),
+            dim=bool(flag.dim) and not reverse,
             italic=bool(flag.italic),
             underline=bool(flag.underline),
         )

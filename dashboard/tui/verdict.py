@@ -6,7 +6,6 @@ from rich.cells import cell_len
 
 from dashboard.mirror import Mirror
 from dashboard.tui.ink import Line, cell
-from dashboard.tui.say import duration
 from dashboard.tui.states import HEALTH, phase
 from dashboard.tui.worker_columns import why
 from supervisor.model.phases import Health, Rotation
@@ -31,6 +30,8 @@ class Trouble(NamedTuple):
     token: str
     help: str
     """Keys that help: `S start`."""
+    holds: bool = False
+    """A rollout goes on by an operator alone."""
 
     def line(self, room: int) -> Line:
         """In at most `room` cells: the key that goes there, what and why, and the keys that help if they fit."""
@@ -52,23 +53,21 @@ def troubles(mirror: Mirror) -> list[Trouble]:
     found: list[Trouble] = []
     for proxy in snapshot.proxies:
         if not proxy.reachable:
-            seen = proxy.seen_seconds_ago
-            said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"
-            said += f"; last reading {duration(seen)} old" if seen is not None else ""
+            said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"  # how old its readings are stands at the right
             help = f":logs {proxy.name}" if proxy.front else ""
             found.append(Trouble(0, "", "", said, "down", help))
     for pool in snapshot.pools:
         if pool.rollout is not None and pool.rollout.phase != "running":
             rollout = pool.rollout
             reason = rollout.why or rollout.waiting_for
-            word = f"rollout {rollout.phase}"
+            word, holds = f"rollout {rollout.phase}", rollout.phase in ("holding", "paused")
             if rollout.phase == "holding":
                 word, reason = "holds", None  # its reason is the number and the key, which stand there anyway
             said = f"▲ {pool.name} {word} at {rollout.replaced} of {rollout.total}" + (
                 f": {reason}" if reason else ""
             )
             help = "V page  Z go on  A abort"
-            found.append(Trouble(2, "", "", said, "warn", help if rollout.phase != "aborting" else "V page"))
+            found.append(Trouble(2, "", "", said, "warn", help if rollout.phase != "aborting" else "V page", holds))
     for key, view in mirror.workers.items():
         ranked = _WORKERS.get(view.worker.phase)
         if ranked is not None:

@@ -7,6 +7,10 @@ from msgspec import Struct
 WINDOW = 5.0
 """Seconds of readings that a rate is taken over: short enough to follow, long enough to be steady."""
 
+SHORTEST = 0.5
+"""Seconds between the first and the last reading, at least: two in quick succession, as when a proxy answers again
+that had been stopped, make a rate of a thousand from what piled up meanwhile."""
+
 
 class Reading(Struct, frozen=True):
     at: float
@@ -63,6 +67,6 @@ def fell(before: Reading, after: Reading) -> bool:
 
 
 def per_second(first: int | None, last: int | None, seconds: float) -> float | None:
-    if first is None or last is None or seconds <= 0:
+    if first is None or last is None or seconds < SHORTEST:
         return None
     return (last - first) / seconds

@@ -27,6 +27,15 @@ def test_two_readings_are_the_rate_between_them() -> None:
     assert rates.of(KEY) == (20.0, 2.0)
 
 
+def test_two_readings_in_quick_succession_are_no_rate_yet() -> None:
+    rates = Rates()
+    read(rates, 1.0, 100)
+    read(rates, 1.01, 112)
+    assert rates.of(KEY) == (None, None)
+    read(rates, 2.0, 130)
+    assert rates.of(KEY) == (30.0, 0.0)
+
+
 def test_a_counter_that_starts_again_is_waited_out() -> None:
     """The first reading after it says nothing; the next one does."""
     rates = Rates()

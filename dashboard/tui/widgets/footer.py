@@ -7,6 +7,7 @@ from textual import events
 
 from dashboard.tui.ink import Ink, Span
 from dashboard.tui.keys import Key
+from dashboard.tui.states import to_ascii
 from dashboard.tui.widgets.lines import Lines
 
 
@@ -28,10 +29,11 @@ class KeyLine(Lines):
         self._places = []
         x = 1
         for key in self._keys:
-            width = cell_len(key.name) + 1 + cell_len(key.label) + 2
+            name = to_ascii(key.name) if self.ink.ascii_only else key.name
+            width = cell_len(name) + 1 + cell_len(key.label) + 2
             if x + width > self.size.width:
                 break
-            spans += [(key.name, "key"), (f" {key.label}  ", "text")]
+            spans += [(name, "key"), (f" {key.label}  ", "text")]
             self._places.append((x, x + width - 2, key.action))
             x += width
         self.set_lines((tuple(spans),))

@@ -147,7 +147,10 @@ async def test_a_rollout_that_holds_says_so_at_any_size_and_that_it_waits_for_an
         source.roll("new", "old", "old", phase="holding")
         await source.ask("POST", "/v1/pools/web/rollouts")
         async with screen(source, size) as s:
-            await s.see("▲ web holds at 1 of 3", "V shows it, Z (rollout resume) goes on")
+            await s.see("▲ web holds at 1 of 3", "V page  Z go on  A abort", "REQ", "QUEUE")
+            source.phases["web.2"] = "failed"
+            await s.step()
+            await s.see("✖ web.2 failed", "▲ web holds at", "V shows it, Z (rollout resume) goes on")
 
 
 async def test_a_worker_is_drained_from_its_page() -> None:
