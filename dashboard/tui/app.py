@@ -256,7 +256,10 @@ class TopApp(App[int]):
     def only_now(self) -> bool:
         """Whether a change may be asked for; if not, the operator is told why."""
         if self.read_only:
-            self.say("this screen is read-only", "warning")
+            recorded = isinstance(self.source, Recorded)
+            self.say(
+                "this is a recording: nothing can be changed" if recorded else "this screen is read-only", "warning"
+            )
         elif self.travel.mirror is not None:
             self.say(f"this picture is of {self.travel.label(time.time())}: ` is now, then change it", "warning")
         return not self.read_only and self.travel.mirror is None

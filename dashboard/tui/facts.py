@@ -16,7 +16,9 @@ from supervisor.model.text import clean
 MEGA = 1024.0 * 1024
 
 
-def worker_pane(view: WorkerView, width: int, height: int, log: Sequence[Line]) -> list[Line]:
+def worker_pane(
+    view: WorkerView, width: int, height: int, log: Sequence[Line], no_log: str = "no line yet"
+) -> list[Line]:
     """Facts, graphs as high as there is room for, and the end of the log, in `height` lines."""
     lines = worker_head(view)
     left = height - len(lines)
@@ -29,7 +31,7 @@ def worker_pane(view: WorkerView, width: int, height: int, log: Sequence[Line]) 
     if left > 0:
         title = " log (l: all of it) "
         lines.append(((f"─{title}" + "─" * max(0, width - len(title) - 1), "dim"),))
-        lines += log[-left:] if log else [(("no line yet", "dim"),)]
+        lines += log[-left:] if log else [((no_log, "dim"),)]
     return lines[:height]
 
 

@@ -207,7 +207,8 @@ def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None) -> Line | None:
             return None  # told as the worst there is; a hold may last, and the traffic is what one holds for
         # It goes on by nobody but an operator: that it looked busy would be a lie.
         said = f" ▲ {held.name} {held.rollout.phase.replace('holding', 'holds').replace('paused', 'is paused')}"
-        where = f" at {held.rollout.replaced} of {held.rollout.total}: V shows it, Z (rollout resume) goes on"
+        where = f" at {held.rollout.replaced} of {held.rollout.total}: V shows it"
+        where += "" if mood.read_only or mood.past else ", Z (rollout resume) goes on"
         return (said, "warn"), (where, "text")
     spans: list[Span] = [(" ", "text"), *progress(first, snapshot)]
     if len(running) > 1:

@@ -42,11 +42,15 @@ class Trouble(NamedTuple):
         return (*lead, (said, self.token), *hint)
 
 
-_WORKERS = {"failed": (1, "l log  S start"), "backing-off": (3, "l log  ⏎ its deaths")}
+_WORKERS = {"failed": (1, "l log", "  S start"), "backing-off": (3, "l log  ⏎ its deaths", "")}
+"""By phase: the rank, keys that tell more, and keys that change something."""
 
 
-def troubles(mirror: Mirror) -> list[Trouble]:
-    """All of a picture, the worst first, in the order of the rows where they are alike."""
+def troubles(mirror: Mirror, fixed: bool = False) -> list[Trouble]:
+    """All of a picture, the worst first, in the order of the rows where they are alike.
+
+    `fixed`: nothing can be changed, so no key that would is named.
+    """
     snapshot = mirror.snapshot
     if snapshot is None:
         return []
@@ -66,14 +70,16 @@ def troubles(mirror: Mirror) -> list[Trouble]:
             said = f"▲ {pool.name} {word} at {rollout.replaced} of {rollout.total}" + (
                 f": {reason}" if reason else ""
             )
-            help = "V page  Z go on  A abort"
-            found.append(Trouble(2, "", "", said, "warn", help if rollout.phase != "aborting" else "V page", holds))
+            steers = not fixed and rollout.phase != "aborting"
+            help = "V page" + ("  Z go on  A abort" if steers else "")
+            found.append(Trouble(2, "", "", said, "warn", help, holds))
     for key, view in mirror.workers.items():
         ranked = _WORKERS.get(view.worker.phase)
         if ranked is not None:
             look, reason = phase(view.worker.phase), why(view)
             said = f"{look.glyph} {view.worker.id} {look.word}" + (f": {reason}" if reason else "")
-            found.append(Trouble(ranked[0], key, "workers", said, look.token, ranked[1]))
+            help = ranked[1] + ("" if fixed else ranked[2])
+            found.append(Trouble(ranked[0], key, "workers", said, look.token, help))
     found += _backends(mirror)
     return sorted(found[:MOST], key=lambda trouble: trouble.rank)
 

@@ -106,9 +106,8 @@ class LogScreen(Screen[None]):
 
     def tell(self) -> None:
         view = self.view
-        place = (
-            f"line {view.at + 1} of {len(view.rows)}" if not view.follow else "following" if not self.past else ""
-        )
+        over = self.past or self.top.travel.recorded
+        place = f"line {view.at + 1} of {len(view.rows)}" if not view.follow else "" if over else "following"
         spans: list[Span] = [(" log ", "dim"), (self.target, "title"), ("  ", "text")]
         spans += [(f" {self.past} ", "chip-warn"), (" ", "text")] if self.past else []
         spans += [(f" {place}", "text")] if place else []

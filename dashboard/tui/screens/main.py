@@ -104,13 +104,18 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     def where(self) -> Where:
         return "backends" if self.backend_table.has_focus else "workers"
 
+    @property
+    def fixed(self) -> bool:
+        """Nothing can be changed."""
+        return self.top.read_only or self.top.travel.mirror is not None
+
     def show_mirror(self, mirror: Mirror) -> None:
         """The newest picture in every pane; each paints only what differs."""
         if not self.is_mounted:
             return
         self.share_room(mirror)
         mood = self.top.mood
-        self.troubles = troubles(mirror)
+        self.troubles = troubles(mirror, self.fixed)
         worst = self.troubles[0] if self.troubles else None
         self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width, worst))
         stale = silent_for(mirror, mood) is not None
@@ -174,9 +179,11 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
             lines = backend_pane(backend, width, height)
         elif (worker := self.worker_table.current) is not None:
             pane.say(worker.worker.id)
-            past = self.top.travel.mirror is not None  # its log would be that of now
+            travel = self.top.travel
+            past = travel.mirror is not None  # its log would be that of now
             self.tail.aim(worker.worker.id if height > 5 and not past else None)
-            lines = worker_pane(worker, width, height, self.tail.lines)
+            none = "a recording has no log" if travel.recorded else "l: up to then" if past else "no line yet"
+            lines = worker_pane(worker, width, height, self.tail.lines, none)
         else:
             pane.say("Details")
             self.tail.aim(None)
@@ -207,8 +214,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         able = [frozenset(target.proxy.capabilities) for target in targets]
         capabilities = frozenset.intersection(*able) if able else None
         row = self.backend_table.current if self.where == "backends" else self.worker_table.current
-        fixed = self.top.read_only or self.top.travel.mirror is not None
-        return applying(allowed(self.KEYS, fixed), self.where, capabilities, row is not None, every)
+        return applying(allowed(self.KEYS, self.fixed), self.where, capabilities, row is not None, every)
 
     def _show_keys(self) -> None:
         keys = offered(
@@ -374,4 +380,5 @@ class ReplayScreen(MainScreen, inherit_bindings=False):
     """A recording is looked at, and played."""
 
     KEYS = REPLAY_KEYS
-    BINDINGS: ClassVar[list[BindingType]] = bindings(REPLAY_KEYS)
+    # Those that change something say why nothing happens.
+    BINDINGS: ClassVar[list[BindingType]] = bindings((*REPLAY_KEYS, *(key for key in MAIN_KEYS if key.changes)))

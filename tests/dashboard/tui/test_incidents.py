@@ -33,6 +33,14 @@ async def test_an_operator_sees_why_a_worker_is_down_at_80_by_24_wherever_the_cu
         await s.see("worker web.2", "exit code 1", "boom")
 
 
+async def test_who_may_only_look_is_told_no_key_that_changes_something() -> None:
+    source = Simulated()
+    source.phases["web.2"] = "failed"
+    async with screen(source, (80, 24), read_only=True) as s:
+        await s.see("! ✖ web.2 failed", "l log")
+        assert "S start" not in s.text()
+
+
 async def test_an_operator_tries_again_what_was_given_up() -> None:
     source = Simulated()
     source.phases["web.2"] = "failed"

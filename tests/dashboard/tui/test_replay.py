@@ -73,8 +73,10 @@ async def test_nothing_can_be_changed_in_a_recording_and_no_such_key_is_offered(
     async with replaying(tmp_path / "rec") as viewer:
         await viewer.see("1 of 3", "READ-ONLY")
         stack = list(viewer.app.screen_stack)
+        await viewer.see("a recording has no log")
         await viewer.press("d", "r", "R", "x", "s", "+")
         assert viewer.app.screen_stack == stack
+        await viewer.see("this is a recording: nothing can be changed")
         await viewer.press("question_mark")
         await viewer.see("play the recording, or hold")
         assert "replace the worker gracefully" not in viewer.text()
