@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
 from dashboard.tui.facts import NAMED, beside, fact, folded, graph_lines, history, section
-from dashboard.tui.ink import Line, Span
-from dashboard.tui.say import UNKNOWN, local, number, plural, size
-from dashboard.tui.states import phase
+from dashboard.tui.ink import Line, Span, cell
+from dashboard.tui.say import UNKNOWN, count, local, number, plural, size
+from dashboard.tui.states import Look, phase
 from dashboard.tui.widgets.graph import nice_top
+from dashboard.tui.worker_columns import why
 from dashboard.tui.worker_page import BESIDE, Detail, started_by
 from supervisor.model.snapshot import PoolRow, UpstreamRow
 
@@ -18,20 +19,21 @@ MEGA = 1024.0 * 1024
 
 def pool_page(mirror: Mirror, pool: PoolRow, width: int, detail: Detail) -> list[Line]:
     views = [view for view in mirror.workers.values() if view.pool.name == pool.name]
-    lines = [*pool_head(pool), ()]
+    lines = [*pool_head(pool), *not_well(views), ()]
     wide = width >= BESIDE
     each = (width - 3) // 2 if wide else width
     facts = [*pool_facts(mirror, pool, views, each), (), *started_by(detail, each)]
     graphs = pool_graphs(pool, views, each, 5 if wide else 3)
     lines += section("slots", slot_cells(pool, width))
     lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
+    if len(pools := mirror.snapshot.pools if mirror.snapshot else ()) > 1:
+        lines += [(), *section("all pools (tab: the next)", all_pools(pools, pool.name))]
     names = {pool.name, *(view.worker.id for view in views)}
-    return [*lines, (), *history(mirror.events, tuple(names))]
+    return [*lines, *([] if len(pools) > 1 else [()]), *history(mirror.events, tuple(names))]
 
 
 def pool_head(pool: PoolRow) -> list[Line]:
-    enough = pool.ready >= pool.desired
-    look = phase("stopped" if pool.stopped else "ready" if enough else "backing-off")
+    look = pool_look(pool)
     word = "stopped" if pool.stopped else f"{pool.ready} of {plural(pool.desired, 'worker')} serve"
     lines: list[Line] = [((f"{look.glyph} {word}", look.token), (f"  generation {pool.generation}", "text"))]
     if pool.why:
@@ -47,6 +49,46 @@ def pool_head(pool: PoolRow) -> list[Line]:
     elif pool.last_rollout:
         lines.append((("last rollout ", "dim"), (local(pool.last_rollout), "text")))
     return [*lines, *(((f"▲ {warning}", "warn"),) for warning in pool.warnings)]
+
+
+def not_well(views: Sequence[WorkerView], most: int = 4) -> list[Line]:
+    """The workers of which there is something to say, and what."""
+    told = [(view, said) for view in views if (said := why(view))]
+    lines: list[Line] = []
+    for view, said in told[:most]:
+        look = phase(view.worker.phase)
+        lines.append(((f"  {view.worker.id}  ", "strong"), (look.text(), look.token), (f"  {said}", "text")))
+    if len(told) > most:
+        lines.append(((f"  and {len(told) - most} more", "dim"),))
+    return lines
+
+
+def all_pools(pools: Sequence[PoolRow], chosen: str) -> list[Line]:
+    """A row for each, with its sums."""
+    wide = max(len(pool.name) for pool in pools)
+    wide = max(4, min(wide, 24))
+    lines: list[Line] = [((f"    {'POOL':<{wide}}  SERVING  GEN  CPU%   MEM   RPS  RST", "head"),)]
+    for pool in pools:
+        look = pool_look(pool)
+        state = f"rollout {pool.rollout.phase}" if pool.rollout else "stopped" if pool.stopped else pool.why or ""
+        deaths = sum(worker.restarts for worker in pool.workers)
+        figures = f"{pool.generation:>4} {number(pool.cpu_percent):>5} {size(pool.rss_bytes):>5} "
+        figures += f"{number(pool.requests_per_second):>5} {count(deaths):>4}"
+        lines.append(
+            (
+                ("› " if pool.name == chosen else "  ", "key"),
+                (f"{look.glyph} ", look.token),
+                (f"{cell(pool.name, wide)}  ", "strong"),
+                (f"{f'{pool.ready}/{pool.desired}':>7} ", look.token),
+                (f"{figures}  ", "text"),
+                (state, "warn"),
+            )
+        )
+    return lines
+
+
+def pool_look(pool: PoolRow) -> Look:
+    return phase("stopped" if pool.stopped else "ready" if pool.ready >= pool.desired else "backing-off")
 
 
 def pool_facts(mirror: Mirror, pool: PoolRow, views: Sequence[WorkerView], width: int) -> list[Line]:

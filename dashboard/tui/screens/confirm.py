@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from textual.content import Content
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.mirror import Mirror
+from dashboard.tui.facts import folded
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.intents import Intent, Refusal
 from dashboard.tui.operator import NEEDS_YES
@@ -34,21 +34,6 @@ PLAN_WITHIN = 2.0
 FRAME = 2
 WIDTH = 76
 """Cells of the box at most, as the style has it; 6 of them are its frame and its padding."""
-
-
-def folded(lines: Sequence[Line], width: int) -> list[Line]:
-    """Lines that are too long go on, indented, in the next: what a change would do is not cut off."""
-    found: list[Line] = []
-    for line in lines:
-        if sum(cell_len(text) for text, _ in line) <= width:
-            found.append(line)
-            continue
-        *lead, (text, token) = line
-        used = sum(cell_len(said) for said, _ in lead)
-        parts = wrap(text, max(20, width), initial_indent=" " * used, subsequent_indent=" " * max(2, used))
-        found.append((*lead, (parts[0][used:] if parts else "", token)))
-        found += [((part, token),) for part in parts[1:]]
-    return found
 
 
 def fitted(
@@ -144,7 +129,11 @@ class ConfirmScreen(Dialog[Intent | None]):
         if len(asked) > 3:
             said.append(((f"  and {len(asked) - 3} more of the kind", "dim"),))
         room, width = self.app.size.height - FRAME, min(WIDTH, self.app.size.width) - 6
-        middle, plan, verbs = (folded(part, width) for part in (self.middle(), self._plan, said))
+        # What is too long goes on in the next line: what a change would do is not cut off.
+        middle, plan, verbs = (
+            [piece for line in part for piece in folded(line, width, 2)]
+            for part in (self.middle(), self._plan, said)
+        )
         self.set_body(fitted(room, middle, plan, verbs, self.buttons()))
 
     def buttons(self) -> Line:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 POOL_KEYS: tuple[Key, ...] = (
     Key("l", "log", "Log", "the log of the whole pool, merged", "Page", rank=1),
     Key("V", "rollout", "Rollout", "the page of its rollout", "Page", rank=2),
+    Key("tab", "next_pool(1)", "Next pool", "the page of the next pool", "Page", rank=3),
+    Key("shift+tab", "next_pool(-1)", "Pool before", "the page of the pool before", "Page"),
     Key(
         "plus,equals_sign",
         "scale(1)",
@@ -53,7 +55,13 @@ class PoolScreen(ActingPage):
 
     def on_mount(self) -> None:
         super().on_mount()
-        # Slots of one pool are alike: what one was started by stands for all.
+        self._begin()
+
+    def _begin(self) -> None:
+        """Ask how its workers are started: slots of one pool are alike, what one was started by stands for all."""
+        self.detail = {}
+        if self._asking is not None:
+            self._asking.cancel()
         if workers := self.chosen_workers():
             self._asking = asyncio.create_task(self._ask(workers[0].worker.id))
 
@@ -83,6 +91,16 @@ class PoolScreen(ActingPage):
 
     def chosen_pool(self) -> PoolRow | None:
         return self.top.mirror.pool(self.pool)
+
+    def action_next_pool(self, step: int) -> None:
+        snapshot = self.top.mirror.snapshot
+        names = [pool.name for pool in snapshot.pools] if snapshot else []
+        if len(names) < 2 or self.pool not in names:
+            return self.top.say("there is no other pool")
+        self.pool = names[(names.index(self.pool) + step) % len(names)]
+        self.body.top = 0
+        self._begin()
+        self.show_newest()
 
     def action_log(self) -> None:
         self.app.push_screen(LogScreen(self.top, self.pool))

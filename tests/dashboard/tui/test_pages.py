@@ -153,6 +153,25 @@ async def test_a_rollout_that_holds_says_so_at_any_size_and_that_it_waits_for_an
             await s.see("✖ web.2 failed", "▲ web holds at", "V shows it, Z (rollout resume) goes on")
 
 
+async def test_the_page_of_a_pool_says_who_does_not_serve_and_how_the_other_pools_are() -> None:
+    source = Simulated()
+    source.phases["jobs.1"] = "failed"
+    async with screen(source) as s:
+        await s.press("v")
+        await s.see("pool web", "all pools (tab: the next)", "web", "3/3", "jobs", "1/2")
+        await s.press("tab")
+        await s.see("pool jobs", "1 of 2 workers serve", "jobs.1  ✖ failed  exit code 1")
+        await s.press("S")
+        await s.see("Start jobs.1?")
+        await s.press("escape", "tab")
+        await s.see("pool web")
+    async with screen(Simulated(jobs=0)) as s:
+        del s.source.counts["jobs"]
+        await s.step()
+        await s.press("v", "tab")
+        await s.see("there is no other pool")
+
+
 async def test_a_worker_is_drained_from_its_page() -> None:
     async with screen() as s:
         await s.press("down", "enter", "d")
