@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from dashboard.cli import _parser
-from dashboard.verbs import find
+from dashboard.tui import commands
+from dashboard.tui.keys import LOG_KEYS, MAIN_KEYS
+from dashboard.verbs import COMMON, find
 from supervisor.settings.reading import read
 from tests import pages as made
 from tests.benchmarks import _page as bench
@@ -112,3 +114,15 @@ def test_the_tables_of_performance_are_what_the_benchmarks_printed() -> None:
 def test_the_readme_compares_with_what_was_measured() -> None:
     page = bench.README.read_text()
     assert page == bench.compared(page, bench.recorded()), "README.md is behind: python -m tests.benchmarks._page"
+
+
+def test_the_keys_flags_and_verbs_that_stand_beside_what_others_have_are_there() -> None:
+    shown = {name for key in (*MAIN_KEYS, *LOG_KEYS) for name in key.name.split()}
+    pressed = {name.upper() for key in MAIN_KEYS for name in key.keys.split(",") if re.fullmatch(r"f\d+", name)}
+    top = find("top")
+    flags = {name for flag in (*COMMON, *(top.flags if top else ())) for name in flag.names}
+    verbs = {f":{verb.name}" for verb in commands.VERBS}
+    rows = pages.sections("docs/screen.md")["What you know from elsewhere"].strip().splitlines()[4:]
+    named = [word for row in rows for word in re.findall(r"`([^`]+)`", row.rsplit("|", 2)[1])]
+    assert len(named) > 60
+    assert [word for word in named if word not in shown | pressed | flags | verbs] == []

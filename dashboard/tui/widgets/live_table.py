@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from textual import events
 from textual.color import Color
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.strip import Strip
 
 from dashboard.mirror import slot_of
@@ -249,6 +249,9 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
                 changed.append(Region(0, y, width, 1))
         if changed:
             self.refresh(*changed)
+        if self.has_focus and self.order:
+            # The terminal's own cursor, though it is hidden: screen readers and braille displays follow it.
+            self.app.cursor_position = self.region.offset + Offset(0, self._line - self._top + 1)
 
     def _signature(self, y: int) -> Signature:
         rail = self._rail(y)

@@ -82,7 +82,10 @@ def test_an_operator_works_in_a_real_terminal_and_leaves_it_as_it_was(tmux: Tmux
     tmux("send-keys", f"{CLUSTERCTL} top --socket {socket}", "Enter")
     tmux.see("30/30 serving", "Workers 30", "Backends 31", "web.0")
     assert tmux.modes() == "1 0 1"
-    tmux("send-keys", "j", "j", "d")
+    tmux("send-keys", "j", "j")
+    row = next(y for y, line in enumerate(tmux("capture-pane", "-p").splitlines()) if "│web.2" in line)
+    wait(lambda: tmux("display-message", "-p", "#{cursor_y}").strip() == str(row), "a braille display follows")
+    tmux("send-keys", "d")
     tmux.see("Drain lb/web/web.2?", "$ clusterctl drain web.2")
     tmux("send-keys", "Escape")
     # What follows an Escape at once is taken for Alt and that key, as every terminal has it.
