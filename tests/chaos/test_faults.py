@@ -53,6 +53,49 @@ def test_a_worker_that_hangs_is_replaced_by_its_liveness() -> None:
         assert exit["signal"] == "KILL"
 
 
+SPINNING = """
+import os, signal, socket
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    asked, _ = end.accept()
+    while b"/spin" in asked.recv(4096):
+        while True:
+            pass
+    asked.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok")
+    asked.close()
+"""
+
+
+def test_a_worker_that_spins_is_replaced_by_its_liveness() -> None:
+    """An endless loop at 100 % of a core: it answers nothing, not even the stop signal; the other one goes on."""
+    first = port_block(10)
+    text = f"""
+    [pools.web]
+    command = ["{PYTHON}", "-S", "-E", "-c", '''{SPINNING}''']
+    workers = 2
+    ports = "{first}-{first + 9}"
+    ready = {{ http = "/" }}
+    alive = {{ http = "/", every = "500ms", timeout = "500ms", failures = 5 }}
+    stop = {{ timeout = "300ms" }}
+    """
+    with cluster(text) as made:
+        spins, other = made.workers()
+        host, _, port = spins["address"].rpartition(":")
+        with socket.create_connection((host, int(port)), 5) as asked:
+            asked.sendall(b"GET /spin HTTP/1.1\r\n\r\n")
+            made.until_pool(lambda p: (p["workers"][0]["cpu_percent"] or 0) > 50, "it spins, and status shows it")
+            assert made.workers()[0]["pid"] == spins["pid"]
+            made.until_pool(
+                lambda p: p["workers"][0]["pid"] not in (None, spins["pid"]) and p["ready"] == 2, "replaced"
+            )
+        exit = made.workers()[0]["last_exit"]
+        assert exit["why"].startswith("5 liveness probes failed in a row"), exit
+        assert exit["signal"] == "KILL"
+        assert not alive(spins["pid"])
+        assert made.workers()[1]["pid"] == other["pid"]
+
+
 def test_a_worker_that_runs_out_of_its_memory_says_so() -> None:
     """An address space limited by its own shell: its last words are the reason, and no other worker is touched."""
     hog = "ulimit -v 200000; exec python3 -S -c 'import time; time.sleep(0.5); x = bytearray(10**9)'"

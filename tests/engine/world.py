@@ -45,6 +45,8 @@ class World:
         self.name = spec.name
         self.behaves = behaves
         self.now = 1000.0
+        self.slept = 0.0
+        """Seconds by which wall time is ahead."""
         self.backends: dict[str, Backend] = {}
         self.flight: dict[str, int] = {}
         """Ticks for which an address still has a request in flight after it left rotation."""
@@ -60,14 +62,14 @@ class World:
         self.exits = 0
 
     def ask(self, request: AnyRequest) -> Operation:
-        return ask(self.desk, request, self.now, self.now)
+        return ask(self.desk, request, self.now, self.now + self.slept)
 
     def tick(self) -> None:
         """Everything that happened in 100 ms, then one turn."""
         self.now += TICK
         self.let_live()
         self.let_proxy_answer()
-        turn = Turn(now=self.now, wall=self.now, free=lambda port: True)
+        turn = Turn(now=self.now, wall=self.now + self.slept, free=lambda port: True)
         take_turn(self.desk, turn, self.name)
         converge_upstreams(self.ledger, turn.changes, self.now, {self.name})
         judging.judge_all(self.desk, self.now)
