@@ -280,6 +280,8 @@ class Running:
         self.keep_workers = request.keep_workers
         if request.keep_workers:
             self.desk.end(operation.id, OperationPhase.DONE, "the workers go on")
+            # At once, and not when we have ended: it was said to be done, though we die before that.
+            self.link.shutdown(keep_workers=True)
             asyncio.get_running_loop().call_later(0.1, self.engine.finish, DOWN)
         else:
             self.ledger.stopping = True

@@ -62,9 +62,11 @@ def _collapse(fd: int, path: str, keep: int) -> bool:
         return False
     if keep:
         _copy(fd, f"{path}.new", 0, end)
-        _shift(path, keep)
     # Writers wait while the range is taken out, and dirty pages are written first: so write most of them before.
     os.fdatasync(fd)
+    # From here until they are taken out the lines are in both files: a death between would leave them there twice.
+    if keep:
+        _shift(path, keep)
     os.pwrite(fd, padding(end - front), front)
     if failed := _fallocate(fd, _COLLAPSE_RANGE, front):
         raise OSError(failed, f"could not take the rotated lines out of {path}: {os.strerror(failed)}")

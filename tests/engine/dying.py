@@ -2,7 +2,8 @@
 
 A step is a moment just before or just after something leaves the process: a line of the journal, an event, any
 request to the keeper, a command to a proxy, a file of its. The file DIR/die-at holds N; it goes with the engine, so
-that its successor lives. Instead of N it may name a step.
+that its successor lives. Instead of N it may name a step. `tests.engine.deeds` knows from the source whether any
+step is missing.
 """
 
 import inspect
@@ -81,11 +82,14 @@ def armed(countdown: Countdown, method: Callable[..., Any], name: str) -> Callab
     return act_slowly if inspect.iscoroutinefunction(method) else act
 
 
+def named(owner: Any, name: str) -> str:
+    return f"{owner.__name__.rpartition('.')[2]}.{name.strip('_')}"
+
+
 def main() -> int:
     countdown = Countdown(Path(sys.argv[sys.argv.index("--state-dir") + 1]))
     for owner, name in STEPS:
-        step = f"{owner.__name__.rpartition('.')[2]}.{name.strip('_')}"
-        setattr(owner, name, armed(countdown, getattr(owner, name), step))
+        setattr(owner, name, armed(countdown, getattr(owner, name), named(owner, name)))
     return boot.main(sys.argv[1:])
 
 

@@ -22,6 +22,20 @@ MOST_STEPS = 200
 ROOT = Path(__file__).parents[2]
 
 
+COUNTED = ("Journal.append", "Feed.save", "Performer.spawn", "Performer.signal", "KeeperLink.ack")
+OF_A_START = ("Rewriting.run", "Rewriting.finish", "KeeperLink.up")
+OF_A_PROXY = ("Performer.converge", "Hands.change", "embedded.write_config")
+OF_A_RELOAD = ("embedded.write_and_check", "embedded.reload", "embedded.tell_master")
+OF_A_SOCKET = ("KeeperLink.listen", "KeeperLink.unlisten")
+OF_AN_UPGRADE = ("KeeperLink.succeed",)
+OF_AN_END = ("KeeperLink.shutdown",)
+DIED_AT = (*COUNTED, *OF_A_START, *OF_A_PROXY, *OF_A_RELOAD, *OF_A_SOCKET, *OF_AN_UPGRADE, *OF_AN_END)
+
+
+def both_sides(*names: str) -> list[str]:
+    return [f"{side} {name}" for name in names for side in ("before", "after")]
+
+
 class Mortal(Cluster):
     """A cluster whose engine dies when it is told to."""
 
@@ -49,7 +63,7 @@ class Mortal(Cluster):
 
     def ask(self, method: str, path: str, body: Json) -> None:
         """Until it is answered: an engine that died over it may have taken it or not, so that it is said again."""
-        while True:
+        while self.keeper.poll() is None:
             try:
                 Pipe(str(self.state / "clusterctl.sock")).send(method, path, body)
                 return
@@ -144,10 +158,6 @@ class Proxied(Mortal):
             check(step)
 
 
-def both_sides(*names: str) -> list[str]:
-    return [f"{side} {name}" for name in names for side in ("before", "after")]
-
-
 @pytest.fixture
 def proxied() -> Iterator[Proxied]:
     cluster = Proxied()
@@ -168,8 +178,7 @@ def test_a_proxy_is_brought_where_it_should_be_over_a_kill_at_its_steps(proxied:
         wanted = 5 - wanted
         proxied.ask("PATCH", "/v1/pools/web", {"desired": wanted})
 
-    steps = ("Performer.converge", "Hands.change", "embedded.write_config")
-    proxied.each(steps, scale, lambda where: proxied.settled(where, wanted))
+    proxied.each(OF_A_PROXY, scale, lambda where: proxied.settled(where, wanted))
 
 
 def test_a_reload_is_carried_through_over_a_kill_at_its_steps(proxied: Proxied) -> None:
@@ -188,10 +197,10 @@ def test_a_reload_is_carried_through_over_a_kill_at_its_steps(proxied: Proxied) 
         assert frame_of(place) == frame(config), f"died {where}"
         proxied.settled(where, 2)
 
-    proxied.each(("embedded.write_and_check", "embedded.reload", "embedded.tell_master"), reload, in_force)
+    proxied.each(OF_A_RELOAD, reload, in_force)
 
 
-@pytest.mark.parametrize("step", ["after KeeperLink.listen", "before KeeperLink.unlisten"])
+@pytest.mark.parametrize("step", both_sides(*OF_A_SOCKET))
 def test_a_shared_socket_comes_and_goes_over_a_kill(proxied: Proxied, step: str) -> None:
     """Of a pool that is new in the configuration, and then no longer in it."""
     address = f"127.0.0.1:{proxied.first + 11}"
@@ -322,6 +331,64 @@ def test_a_crash_is_survived_by_an_engine_that_dies_over_it(mortal: Mortal) -> N
 
     died = enumerated(mortal, crash, counted)
     assert {"before Performer.spawn", "before Journal.append", "before KeeperLink.ack"} <= set(died)
+
+
+def test_a_start_survives_a_kill_at_each_of_its_steps(mortal: Mortal) -> None:
+    """The engine is killed, and the next one at its first step, the one after it at its second, and so on."""
+    before = mortal.pids()
+    died: list[str] = []
+    for step in range(1, MOST_STEPS):
+        (mortal.state / "died-at").unlink(missing_ok=True)
+        os.kill(mortal.snapshot()["engine"]["pid"], signal.SIGKILL)
+        mortal.die_at(step)
+        assert mortal.pids() == before, f"{died}\n{mortal.story()}"
+        (mortal.state / "die-at").unlink(missing_ok=True)
+        if not (mortal.state / "died-at").exists():
+            break
+        died.append((mortal.state / "died-at").read_text())
+    assert set(both_sides(*OF_A_START)) <= set(died)
+    assert [event["number"] for event in mortal.events()] == list(range(1, len(mortal.events()) + 1))
+
+
+@pytest.mark.parametrize("step", both_sides(*OF_A_START))
+def test_a_first_start_survives_a_kill_at_its_steps(step: str) -> None:
+    """Before anybody was told that it is up, and though no worker runs yet for which the keeper would stay."""
+    cluster = Mortal('[pools.web]\ncommand = ["sleep", "1000"]\nworkers = 2\n')
+    try:
+        cluster.state.mkdir(mode=0o700)
+        cluster.die_at(step)
+        cluster.up()
+        assert (cluster.state / "died-at").read_text() == step
+        running = [pid for pid, words in processes_with(str(cluster.state)).items() if words.startswith("sleep")]
+        assert sorted(running) == sorted(cluster.pids().values())
+    finally:
+        cluster.close()
+
+
+@pytest.mark.parametrize("step", both_sides(*OF_AN_UPGRADE))
+def test_an_upgrade_is_carried_through_over_a_kill_at_its_step(mortal: Mortal, step: str) -> None:
+    before, engine = mortal.pids(), mortal.snapshot()["engine"]["pid"]
+    mortal.die_at(step)
+    mortal.ask("POST", "/v1/upgrade", {"python": sys.executable})
+    until((mortal.state / "died-at").exists, "it dies")
+    assert (mortal.state / "died-at").read_text() == step
+    assert mortal.pids() == before
+    assert mortal.snapshot()["engine"]["pid"] != engine
+    assert mortal.snapshot()["operations"][-1]["phase"] == "done"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("step", both_sides(*OF_AN_END))
+def test_a_down_is_carried_through_over_a_kill_at_its_step(mortal: Mortal, step: str, keep: bool) -> None:
+    """The keeper ends; the workers, too, or they go on and the next keeper adopts them."""
+    before = mortal.pids()
+    mortal.die_at(step)
+    mortal.ask("POST", "/v1/shutdown", {"yes": True, "keep_workers": keep})
+    mortal.keeper.wait(20)
+    assert (mortal.state / "died-at").read_text() == step
+    assert {alive(pid) for pid in before.values()} == {keep}
+    mortal.up()
+    assert (mortal.pids() == before) is keep
 
 
 def mortal_pid(snapshot: Json) -> int | None:
