@@ -154,6 +154,8 @@ class Link:
             answer = await self._http.request(method, path, **how)
         except (httpx.HTTPError, OSError) as error:
             raise NoAnswer(_why(error, self.socket)) from error
+        # httpx ties an answer and its stream to each other; 700 kB of a picture would wait for the collector.
+        del answer.stream
         if answer.status_code >= 400:
             raise refusal(answer.status_code, answer.content)
         return answer

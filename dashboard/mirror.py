@@ -1,46 +1,19 @@
 """What the screen holds of a cluster: the last picture, its pairs of worker and backend, and a little history."""
 
-from array import array
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dashboard.history import Coming, History, Served, after
 from dashboard.say import MISSING
 from supervisor.model.events import Event
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.snapshot import BackendRow, PoolRow, ProxyRow, Snapshot, UpstreamRow, WorkerRow
 
-LONGEST = 120
-"""Readings kept for each graph."""
 EVENTS = 500
 TURNS = 20
 """Changes of health or rotation kept for each backend."""
-
-Series = array  # of C floats; nan where a reading was unknown
-_NONE: "Series[float]" = array("f")
-
-
-class History(NamedTuple):
-    cpu: "Series[float]" = _NONE
-    memory: "Series[float]" = _NONE
-    rate: "Series[float]" = _NONE
-
-
-_EMPTY = History()
-
-
-class Served(NamedTuple):
-    """History of one backend."""
-
-    rate: "Series[float]" = _NONE
-    errors: "Series[float]" = _NONE
-    response: "Series[float]" = _NONE
-    """Milliseconds."""
-
-
-_UNSEEN = Served()
 
 
 class Turn(NamedTuple):
@@ -52,8 +25,11 @@ class Turn(NamedTuple):
     reason: str | None
 
 
-class WorkerView(NamedTuple):
-    """One row of the table of workers: the worker with its pool and the backend that it fills."""
+class WorkerView(Struct, frozen=True, gc=False):
+    """One row of the table of workers: the worker with its pool and the backend that it fills.
+
+    As the rows of a snapshot, no reason for the collector to look: there are a thousand new ones each second.
+    """
 
     key: str
     worker: WorkerRow
@@ -63,7 +39,7 @@ class WorkerView(NamedTuple):
     history: History
 
 
-class BackendView(NamedTuple):
+class BackendView(Struct, frozen=True, gc=False):
     """One row of the table of backends, with the worker of ours that fills it."""
 
     key: str
@@ -143,13 +119,14 @@ def missing(after: Event) -> Event:
 def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
     backends = _backends(mirror.backends, snapshot)
     workers: dict[str, WorkerView] = {}
+    known = mirror.workers
+    coming = Coming(lambda: (view.history for view in known.values()))
     served = {upstream.pool for proxy in snapshot.proxies for upstream in proxy.upstreams}
     # Pools with traffic first: what is done most, from draining on, can be done to them.
     for pool in sorted(snapshot.pools, key=lambda pool: pool.name not in served):
         for worker in pool.workers:
             key = worker_key(worker)
-            before = mirror.workers.get(key)
-            cpu, memory, rate = before.history if before else _EMPTY
+            before = known.get(key)
             fills = backends.get(worker.backend) if worker.backend else None
             workers[key] = WorkerView(
                 key,
@@ -157,10 +134,12 @@ def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
                 pool,
                 fills.backend if fills else None,
                 fills.proxy if fills else None,
-                History(
-                    _longer(cpu, worker.cpu_percent),
-                    _longer(memory, worker.rss_bytes),
-                    _longer(rate, worker.requests_per_second),
+                coming.take(
+                    History,
+                    before.history if before else None,
+                    worker.cpu_percent,
+                    worker.rss_bytes,
+                    worker.requests_per_second,
                 ),
             )
     return Mirror(
@@ -175,33 +154,34 @@ def _with_snapshot(mirror: Mirror, snapshot: Snapshot, now: float) -> Mirror:
 
 def with_past(mirror: Mirror, past: Mirror) -> Mirror:
     """The same with a longer memory: what `past` saw comes before what the mirror saw itself."""
-    workers = {
-        key: view._replace(history=History(*_joined(past.workers[key].history, view.history)))
-        if key in past.workers
-        else view
-        for key, view in mirror.workers.items()
-    }
+    seen = after(_tracks(past.workers), _tracks(mirror.workers))
+    workers = {key: replace(view, history=seen[key]) for key, view in mirror.workers.items()}
+    served = after(_served(past.backends), _served(mirror.backends))
     backends: dict[str, BackendView] = {}
-    for key, seen in mirror.backends.items():
+    for key, view in mirror.backends.items():
+        turns = view.turns
         if (then := past.backends.get(key)) is not None:
             earlier = then.turns
-            if earlier and seen.turns and earlier[-1][1:3] == seen.turns[0][1:3]:
-                earlier = (*earlier[:-1], seen.turns[0]._replace(time=earlier[-1].time))[-TURNS:]
-                turns = (*earlier, *seen.turns[1:])
+            if earlier and turns and earlier[-1][1:3] == turns[0][1:3]:
+                turns = (*earlier[:-1], turns[0]._replace(time=earlier[-1].time), *turns[1:])
             else:
-                turns = (*earlier, *seen.turns)
-            seen = seen._replace(history=Served(*_joined(then.history, seen.history)), turns=turns[-TURNS:])
-        backends[key] = seen
-    total = History(*_joined(past.total, mirror.total))
+                turns = (*earlier, *turns)
+        backends[key] = replace(view, history=served[key], turns=turns[-TURNS:])
+    total = after({"": past.total}, {"": mirror.total})[""]
     return replace(mirror, workers=workers, backends=backends, total=total)
 
 
-def _joined(before: "tuple[Series[float], ...]", after: "tuple[Series[float], ...]") -> "Iterator[Series[float]]":
-    return ((one + other)[-LONGEST:] for one, other in zip(before, after, strict=True))
+def _tracks(views: dict[str, WorkerView]) -> dict[str, History]:
+    return {key: view.history for key, view in views.items()}
+
+
+def _served(views: dict[str, BackendView]) -> dict[str, Served]:
+    return {key: view.history for key, view in views.items()}
 
 
 def _backends(before: dict[str, BackendView], snapshot: Snapshot) -> dict[str, BackendView]:
     fillers = {worker.backend: worker for pool in snapshot.pools for worker in pool.workers if worker.backend}
+    coming = Coming(lambda: (view.history for view in before.values()))
     backends: dict[str, BackendView] = {}
     for proxy in snapshot.proxies:
         for upstream in proxy.upstreams:
@@ -209,11 +189,12 @@ def _backends(before: dict[str, BackendView], snapshot: Snapshot) -> dict[str, B
             for backend in upstream.backends:
                 key = path + backend.name
                 known = before.get(key)
-                rate, errors, response = known.history if known else _UNSEEN
-                history = Served(
-                    _longer(rate, backend.requests_per_second),
-                    _longer(errors, backend.errors_per_second),
-                    _longer(response, backend.response_ms),
+                history = coming.take(
+                    Served,
+                    known.history if known else None,
+                    backend.requests_per_second,
+                    backend.errors_per_second,
+                    backend.response_ms,
                 )
                 turns = _turns(known.turns if known else (), backend, proxy.seen or snapshot.time)
                 backends[key] = BackendView(key, backend, upstream, proxy, fillers.get(key), history, turns)
@@ -232,9 +213,8 @@ def _totals(total: History, snapshot: Snapshot) -> History:
     used = None
     if host.memory_total_bytes is not None and host.memory_available_bytes is not None:
         used = host.memory_total_bytes - host.memory_available_bytes
-    return History(
-        _longer(total.cpu, host.cpu_percent), _longer(total.memory, used), _longer(total.rate, total_rate(snapshot))
-    )
+    before = total if len(total) else None
+    return Coming(lambda: (total,)).take(History, before, host.cpu_percent, used, total_rate(snapshot))
 
 
 def total_rate(snapshot: Snapshot) -> float | None:
@@ -247,10 +227,3 @@ def total_rate(snapshot: Snapshot) -> float | None:
         if backend.requests_per_second is not None
     ]
     return sum(rates) if rates else None
-
-
-def _longer(series: "Series[float]", value: float | None) -> "Series[float]":
-    # A slice is a copy: the mirror before keeps its own. Floats of 4 bytes: 1,000 workers stay under 2 MB.
-    longer = series[-(LONGEST - 1) :]
-    longer.append(float("nan") if value is None else value)
-    return longer

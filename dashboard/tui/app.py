@@ -18,8 +18,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from dashboard.answers import NoAnswer, Refused
+from dashboard.history import LONGEST
 from dashboard.link import Away
-from dashboard.mirror import LONGEST, Mirror, Missing, apply, with_past
+from dashboard.mirror import Mirror, Missing, apply, with_past
 from dashboard.tee import Tee
 from dashboard.tui import hangup
 from dashboard.tui.heading import Mood
@@ -328,8 +329,8 @@ def run(
         theme = "ansi-dark"  # 16 colours turn pastels white
     if not colour:
         os.environ["NO_COLOR"] = "1"  # Textual reads it, and so does a pager that the operator calls
-    # A picture of a thousand workers is no reason to look for garbage in all that is there.
-    gc.set_threshold(1_500, 20, 50)
+    # What was imported stays: looked through again and again, it would hold up keys for 50 ms.
+    gc.freeze()
     app = TopApp(
         link,
         read_only=read_only,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from dashboard.mirror import LONGEST, BackendView, Series, WorkerView
+from dashboard.history import LONGEST, Series
+from dashboard.mirror import BackendView, WorkerView
 from dashboard.tui.ink import Line, Span, fit, head
 from dashboard.tui.say import UNKNOWN, clock, count, duration, local, number, size
 from dashboard.tui.states import HEALTH, LEVELS, ROTATION, phase

@@ -169,9 +169,9 @@ def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
     if not backends:
         return ((" no proxy is watched", "dim"),)
     wide = 40 if width >= 100 else 16
-    series = mirror.total.rate
+    series = mirror.total.last(wide).rate
     rate = total_rate(snapshot)
-    spans: list[Span] = [(" REQ ", "dim"), (spark(series, wide, nice_top(series[-wide:], 10.0)), "graph2")]
+    spans: list[Span] = [(" REQ ", "dim"), (spark(series, wide, nice_top(series, 10.0)), "graph2")]
     spans += [(f" {number(rate):>5}", "strong"), ("/s", "dim")]
     errors = _sum([b.errors_per_second for b in backends])
     spans += [("   ERR ", "dim"), (number(errors), "down" if errors else "text"), ("/s", "dim")]

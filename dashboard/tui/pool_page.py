@@ -1,10 +1,10 @@
 """The page of one pool as lines: how it serves, its slots, what it costs, its spec, what happened to it."""
 
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from dashboard.mirror import LONGEST, History, Mirror, Series, WorkerView, serves
+from dashboard.history import CPU, MEMORY, RATE, summed
+from dashboard.mirror import Mirror, WorkerView, serves
 from dashboard.tui.facts import NAMED, beside, fact, folded, graph_lines, history, section
 from dashboard.tui.ink import Line, Span, cell
 from dashboard.tui.say import UNKNOWN, count, local, number, plural, size
@@ -132,24 +132,9 @@ def slot_cells(pool: PoolRow, width: int) -> list[Line]:
 
 
 def pool_graphs(pool: PoolRow, views: Sequence[WorkerView], width: int, tall: int) -> list[Line]:
-    cpu = summed(views, lambda history: history.cpu)
-    rate = summed(views, lambda history: history.rate)
-    memory = summed(views, lambda history: history.memory)
+    cpu, memory, rate = (summed((view.history for view in views), which) for which in (CPU, MEMORY, RATE))
     top = nice_top([one / MEGA for one in memory], 1.0) * MEGA
     lines = graph_lines("CPU", number(pool.cpu_percent), "%", cpu, nice_top(cpu, 100.0), width, tall, "graph")
     rates = nice_top(rate, 10.0)
     lines += graph_lines("REQ/S", number(pool.requests_per_second), "", rate, rates, width, tall, "graph2")
     return [*lines, *graph_lines("MEM", size(pool.rss_bytes), "", memory, top, width, tall, "graph", size(top))]
-
-
-def summed(views: Sequence[WorkerView], pick: "Callable[[History], Series[float]]") -> "Series[float]":
-    """Over all workers, reading by reading from the newest back; a worker counts while it was there."""
-    totals = [0.0] * LONGEST
-    longest = 0
-    for view in views:
-        series = pick(view.history)
-        longest = max(longest, len(series))
-        for at, value in enumerate(series, LONGEST - len(series)):
-            if value == value:
-                totals[at] += value
-    return array("f", totals[LONGEST - longest :])

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from dashboard.mirror import Mirror, Series, WorkerView, serves
+from dashboard.history import History, Series, Served
+from dashboard.mirror import Mirror, WorkerView, serves
 from dashboard.tui.facts import folded, section
 from dashboard.tui.heading import progress
 from dashboard.tui.ink import Line, Span
@@ -112,22 +113,28 @@ def compared(mirror: Mirror, pool: PoolRow, rollout: RolloutRow) -> list[Line]:
     dead = deaths(mirror, rollout)
     backends = mirror.backends
 
+    def served(path: str) -> Served:
+        return backends[path].history.last(RECENT)
+
+    def seen(view: WorkerView) -> History:
+        return view.history.last(RECENT)
+
     def of_backend(views: Sequence[WorkerView], pick: "Callable[[str], Series[float]]") -> float | None:
         paths = (view.worker.backend for view in views if view.worker.backend in backends)
-        return mean(value for path in paths if path for value in pick(path)[-RECENT:])
+        return mean(value for path in paths if path for value in pick(path))
 
     def own(views: Sequence[WorkerView], pick: "Callable[[WorkerView], Series[float]]") -> float | None:
-        return mean(value for view in views for value in pick(view)[-RECENT:])
+        return mean(value for view in views for value in pick(view))
 
     figures = (
         Figure("workers", len, whole),
         Figure("of them serving", serving, whole),
         Figure("deaths", lambda v: sum(dead[slot] for slot in {one.worker.id for one in v}), whole, 1.0),
-        Figure("errors/s", lambda v: of_backend(v, lambda path: backends[path].history.errors), number, 1.0),
-        Figure("response ms", lambda v: of_backend(v, lambda path: backends[path].history.response), number, MUCH),
-        Figure("requests/s", lambda v: own(v, lambda one: one.history.rate), number),
-        Figure("cpu %", lambda v: own(v, lambda one: one.history.cpu), number, MUCH),
-        Figure("memory", lambda v: own(v, lambda one: one.history.memory), size, MUCH),
+        Figure("errors/s", lambda v: of_backend(v, lambda path: served(path).errors), number, 1.0),
+        Figure("response ms", lambda v: of_backend(v, lambda path: served(path).response), number, MUCH),
+        Figure("requests/s", lambda v: own(v, lambda one: seen(one).rate), number),
+        Figure("cpu %", lambda v: own(v, lambda one: seen(one).cpu), number, MUCH),
+        Figure("memory", lambda v: own(v, lambda one: seen(one).memory), size, MUCH),
     )
     titles = f"new @{rollout.to_generation}", f"old @{rollout.from_generation}"
     lines: list[Line] = [((f"{'':<17}{titles[0]:>12}{titles[1]:>12}", "head"),)]

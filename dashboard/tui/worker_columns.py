@@ -37,12 +37,13 @@ def _cpu(view: WorkerView) -> Span:
 
 
 def _cpu_graph(view: WorkerView) -> Span:
-    return spark(view.history.cpu, SPARK, nice_top(view.history.cpu[-SPARK:], 100.0)), "graph"
+    shown = view.history.last(SPARK).cpu
+    return spark(shown, SPARK, nice_top(shown, 100.0)), "graph"
 
 
 def _rate_graph(view: WorkerView) -> Span:
     # One scale for the pool, or a worker that idles would look as busy as its neighbour.
-    shown = view.history.rate[-SPARK:]
+    shown = view.history.last(SPARK).rate
     return spark(shown, SPARK, nice_top(shown, 10.0)), "graph2"
 
 

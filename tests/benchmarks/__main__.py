@@ -23,8 +23,8 @@ from tests.benchmarks._readings import machine
 HERE = Path(__file__).parent
 LAST = ("idle", "screen", "reload")
 """The longest come last."""
-APART = ("growth",)
-"""What takes hours is run by its own name only."""
+APART = ("growth", "screengrowth")
+"""What takes hours, or shows one, is run by its own name only."""
 LONGER = {"growth": ("--minutes", "120")}
 SHORTER = {"screen": ("--seconds", "6", "--rounds", "3"), "reload": ("--reloads", "2", "--pause", "2")}
 """So that all of them take less than 20 minutes."""

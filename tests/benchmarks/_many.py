@@ -1,4 +1,4 @@
-"""An API server with so many workers that are not there: python -m tests.benchmarks._many SOCKET COUNT."""
+"""An API server with so many workers that are not there: python -m tests.benchmarks._many SOCKET COUNT [EVERY]."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.dashboard.tui.simulated import Simulated
 
 
 class ManyDoor(FakeDoor):
-    """Every second a picture in which every worker has other numbers, and an event."""
+    """Every second, or EVERY seconds, a picture in which every worker has other numbers, and an event."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class ManyDoor(FakeDoor):
         return [event for event in self.feed if event.number > after]
 
 
-async def main(path: str, count: int) -> None:
+async def main(path: str, count: int, every: float) -> None:
     door = ManyDoor(count)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -48,9 +48,9 @@ async def main(path: str, count: int) -> None:
     serving = asyncio.create_task(serve(door, listener))
     parent = os.getppid()
     while not serving.done() and os.getppid() == parent:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(every)
         door.step()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 1.0))

@@ -37,11 +37,11 @@ PEERS: dict[str, tuple[tuple[str, ...], bytes, tuple[bytes, bytes]]] = {
 
 
 @contextlib.contextmanager
-def cluster(count: int) -> Iterator[str]:
-    """The simulated cluster's socket."""
+def cluster(count: int, every: float = 1.0) -> Iterator[str]:
+    """The simulated cluster's socket; it has a new picture each `every` seconds."""
     with tempfile.TemporaryDirectory(prefix="clusterctl-bench-") as place:
         path = f"{place}/api.sock"
-        process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks._many", path, str(count)])
+        process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks._many", path, str(count), str(every)])
         try:
             begun = time.monotonic()
             while not Path(path).exists():

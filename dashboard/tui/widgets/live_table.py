@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from dashboard.mirror import slot_of
 from dashboard.tui.columns import Column, Placed, place
-from dashboard.tui.ink import Ink, Line, cell
+from dashboard.tui.ink import Ink, Line, Whole, cell
 from dashboard.tui.widgets.lines import Painted
 
 Row = TypeVar("Row")
@@ -288,7 +288,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         rail = self._rail(y)
         body = self.ink.paint(line, width - 1, ground, band)
         end = (("▐", "thumb") if rail else ("▐", "rail")) if rail is not None else (" ", "text")
-        return Strip.join([body, self.ink.paint((end,), 1, ground, band if rail is None else "")])
+        return Whole.join([body, self.ink.paint((end,), 1, ground, band if rail is None else "")])
 
     def line_at(self, y: int) -> tuple[Line, str]:
         if y == 0:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
-from dashboard.mirror import EVENTS, LONGEST, Mirror, Missing, apply
+from dashboard.history import LONGEST
+from dashboard.mirror import EVENTS, Mirror, Missing, apply
 from dashboard.say import MISSING
 from dashboard.tui import commands, filters, intents
 from dashboard.tui.app import few_colours
