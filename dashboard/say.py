@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 UNKNOWN = "–"
-MISSING = "events may be missing here: they are no longer kept, or no disk took them"
+MISSING = "events may be missing here: no longer kept, or lost when keeper and engine were killed"
 """Said where a number is left out: events are numbered one after the other."""
 
 

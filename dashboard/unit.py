@@ -86,7 +86,8 @@ def word(text: str) -> str:
 
 def stop(args: Namespace) -> int:
     """What the unit runs as ExecStop: `down`, and where systemd is restarting it, `down --keep-workers`."""
-    keep = ["--keep-workers"] if restarting(args.stop, args.user) else []
+    # Nobody is asked there: refused, systemd would end the keeper, and with it the workers.
+    keep = ["--keep-workers", "--yes"] if restarting(args.stop, args.user) else []
     return clusterctl(["down", *keep, "-c", str(place(args.config, args.socket).config)])
 
 

@@ -19,7 +19,7 @@ from supervisor.engine.preflight import CannotTakeOver, trial
 from supervisor.engine.rows import operation_row
 from supervisor.engine.watching import watch_logs, watch_proxy, watch_samples
 from supervisor.host.launching import KeeperLink
-from supervisor.model.errors import Conflict, ProxyError
+from supervisor.model.errors import Conflict, NeedsYes, ProxyError
 from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.requests import Reload, Shutdown, Upgrade
 from supervisor.model.snapshot import OperationRow
@@ -273,6 +273,12 @@ class Running:
         if self.ledger.stopping:
             running = next(o for o in self.ledger.operations.values() if o.running and o.verb.startswith("down"))
             return operation_row(running)
+        failing = self.engine.journal.failing
+        if request.keep_workers and failing and not request.yes:
+            raise NeedsYes(
+                f"{failing}; what was changed since is remembered by this keeper alone, and would be forgotten; "
+                f"--yes goes down all the same"
+            )
         if not request.keep_workers:
             for other in [o for o in self.ledger.operations.values() if o.running]:
                 self.desk.end(other.id, OperationPhase.ABORTED, other.progress, "the cluster is going down")

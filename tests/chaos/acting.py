@@ -79,7 +79,7 @@ def kill_both(scene: Scene) -> str:
 
 
 def leave_and_come_back(scene: Scene) -> str:
-    scene.cluster.must("down", "--keep-workers")
+    scene.cluster.must("down", "--keep-workers", "--yes")
     scene.cluster.up("--timeout", "30s")
     return "down --keep-workers, up"
 

@@ -104,6 +104,9 @@ def test_what_no_disk_took_is_known_to_the_next_engine_and_no_number_is_given_tw
         assert cluster.pool()["desired"] == 3
         assert cluster.events()[: len(before)] == before
         settled(cluster)
+    ran = cluster.verb("down", "--keep-workers")
+    assert ran.code == 5
+    assert "no space left on device; what was changed since is remembered by this keeper alone" in ran.err
     seen = numbers_of(cluster)
     assert seen == list(range(seen[0], seen[-1] + 1))
     assert f'"number":{seen[-1]},' not in (cluster.state / "events.jsonl").read_text(), "it was not full"

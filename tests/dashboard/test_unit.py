@@ -83,4 +83,4 @@ def test_a_restart_keeps_the_workers_and_a_stop_does_not(
     monkeypatch.setattr(unit, "clusterctl", clusterctl)
     arguments = Namespace(stop="shop.service", user=False, config=str(config), socket=None)
     assert unit.unit(arguments) == 0
-    assert asked == [["down", *(["--keep-workers"] if keeps else []), "-c", str(config)]]
+    assert asked == [["down", *(["--keep-workers", "--yes"] if keeps else []), "-c", str(config)]]
