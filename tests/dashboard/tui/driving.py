@@ -1,16 +1,19 @@
 """A screen under test, driven by keys, read as text."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 from textual import events
 from textual.pilot import Pilot
 
 from dashboard.tui.app import TopApp
+from dashboard.tui.heading import Mood
 from dashboard.tui.screens.main import MainScreen
 from tests.dashboard.tui.simulated import Simulated
 
@@ -92,6 +95,17 @@ class Driver:
         return [(method, path, body) for method, path, body, dry in self.source.asked if not dry]
 
 
+class Ageless(TopApp):
+    """A simulated cluster stands still between two steps: on a slow machine no picture of it gets old for that."""
+
+    CSS_PATH = str(Path(inspect.getfile(TopApp)).with_name("theme.tcss"))
+
+    @property
+    def mood(self) -> Mood:
+        mood = super().mood
+        return mood if self.mirror.away is not None else replace(mood, now=self.mirror.received)
+
+
 @asynccontextmanager
 async def screen(
     source: Simulated | None = None,
@@ -105,7 +119,7 @@ async def screen(
     rows: bool = True,
 ) -> AsyncIterator[Driver]:
     source = source or Simulated()
-    app = TopApp(source, read_only=read_only, ascii_only=ascii, filter=filter, sort=sort, state=state)
+    app = Ageless(source, read_only=read_only, ascii_only=ascii, filter=filter, sort=sort, state=state)
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot, source)
         await driver.until(
