@@ -18,7 +18,7 @@ class View(Struct, frozen=True):
     fresh: bool
     backend: Backend | None
     since: float = 0.0
-    """Since when the proxy has answered without a break, in monotonic seconds."""
+    """Since when the proxy has answered without a break, and no operator kept it out; in monotonic seconds."""
     asked: Rotation | None = None
     """What an operator asked for, while that holds: drain or maint."""
     read: float = 0.0

@@ -90,7 +90,7 @@ def change(desk: Desk, operation: Operation, request: AnyRequest, now: float, wa
         case Steer():
             return steer(desk, operation, request, now, wall)
         case Rotate():
-            return rotate(ledger, request)
+            return rotate(ledger, request, now)
         case Reload() | Shutdown() | Upgrade():
             return None
         case _:
@@ -219,13 +219,14 @@ def steer(desk: Desk, operation: Operation, request: Steer, now: float, wall: fl
             assert_never(request.action)
 
 
-def rotate(ledger: Ledger, request: Rotate) -> str | None:
+def rotate(ledger: Ledger, request: Rotate, now: float) -> str | None:
     proxy, upstream, backend = find_backend(ledger, request.target)
     key = (proxy, upstream.name, backend.address)
     if request.rotation is backend.rotation is Rotation.READY and key not in ledger.asked:
         return f"{request.target} is in rotation already"
     if request.rotation is Rotation.READY:
         ledger.asked.pop(key, None)
+        ledger.put_back[key] = now
         vacant = [s for slots in ledger.slots.values() for s in slots.values() if s.kept_out is not None]
         for slot in vacant:
             if slot.name == backend.name.partition(":")[0]:

@@ -115,8 +115,9 @@ def bury(desk: Desk, worker: Worker, end: End, now: float) -> None:
     if worker.address is not None and not any(w.address == worker.address for w in ledger.workers.values()):
         if not beside:
             slot = replace(slot, kept_out=ledger.asked_of(worker))
-        for key in [key for key in ledger.asked if key[2] == worker.address]:
-            del ledger.asked[key]
+        for key in [key for key in (*ledger.asked, *ledger.put_back) if key[2] == worker.address]:
+            ledger.asked.pop(key, None)
+            ledger.put_back.pop(key, None)
     after = after_end(slot, worker, end, ledger.pools[worker.pool].spec.restart, now, random.random())
     ledger.keep(after)
     asked_for = worker.phase in (Phase.STOPPING, Phase.DRAINING) and worker.failed is None

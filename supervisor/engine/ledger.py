@@ -84,6 +84,9 @@ class Ledger:
     proxies: dict[str, ProxyState] = field(default_factory=dict)
     asked: dict[tuple[str, str, str], Rotation] = field(default_factory=dict)
     """(proxy, upstream, address) -> the rotation that an operator asked for and still holds."""
+    put_back: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When an operator last put such a backend back, in monotonic seconds. Not kept over a restart:
+    a new engine counts from its first reading anyway."""
     operations: dict[str, Operation] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     samples: dict[int, Sample] = field(default_factory=dict)
@@ -152,8 +155,15 @@ class Ledger:
             since = state.answers_since if state else 0.0
             read = state.read.get(upstream.name, 0.0) if state and upstream else 0.0
             asked = self.asked_in(pool)
+            behind = pool.spec.traffic.proxy, pool.spec.traffic.upstream
             views = {
-                w.serial: View(fresh, by_address.get(w.address or ""), since, asked.get(w.address or ""), read)
+                w.serial: View(
+                    fresh,
+                    by_address.get(w.address or ""),
+                    max(since, self.put_back.get((*behind, w.address or ""), 0.0)) if self.put_back else since,
+                    asked.get(w.address or ""),
+                    read,
+                )
                 for w in workers
             }
         stopping = self.stopping and not (name.startswith(PROXY_POOL) and self.others_live())

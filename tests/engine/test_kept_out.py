@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from supervisor.model.operations import OperationPhase
 from supervisor.model.phases import Phase, Rotation
+from supervisor.model.pools import RolloutPhase
 from supervisor.model.requests import Restart, Rotate
 from supervisor.model.workers import Worker
 from tests.engine.test_transcripts import SPEC, begun, ended
@@ -80,3 +81,21 @@ def test_until_the_operator_says_ready(tmp_path: Path) -> None:
     world.kill(1)
     world.run(lambda: world.serving() == 3)
     assert rotation_of(world) is Rotation.READY
+
+
+def test_a_canary_that_an_operator_puts_back_is_not_taken_for_one_that_never_came_up(tmp_path: Path) -> None:
+    world = begun(tmp_path, replace(SPEC, rollout=replace(SPEC.rollout, canary=1)))
+    world.ask(Restart(target="web"))
+    world.run(lambda: phase_of(world) is RolloutPhase.HOLDING)
+    for rotation in (Rotation.DRAIN, Rotation.MAINT):
+        world.run(ended(world, world.ask(Rotate(target="web.0", rotation=rotation))))
+        world.now += 2 * SPEC.ready.timeout
+        world.tick()
+        world.run(ended(world, world.ask(Rotate(target="web.0", rotation=Rotation.READY))))
+        world.run(lambda: world.serving() == 3)
+        assert phase_of(world) is RolloutPhase.HOLDING, world.ledger.pools["web"].rollout
+
+
+def phase_of(world: World) -> RolloutPhase | None:
+    rollout = world.ledger.pools["web"].rollout
+    return rollout.phase if rollout else None

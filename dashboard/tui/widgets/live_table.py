@@ -12,6 +12,7 @@ from textual.strip import Strip
 from dashboard.mirror import slot_of
 from dashboard.tui.columns import Column, Placed, place
 from dashboard.tui.ink import Ink, Line, Whole, cell
+from dashboard.tui.room import steady
 from dashboard.tui.widgets.lines import Painted
 
 Row = TypeVar("Row")
@@ -49,6 +50,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         self._top = 0
         self._line = 0
         self._placed: list[Placed[Row]] = []
+        self._needs: dict[str, int] = {}
         self._signatures: dict[int, Signature] = {}
         self._touched = 0.0
         self._thumb: range | None = None
@@ -87,6 +89,8 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
             for column in flexible
             if column.measured
         }
+        # A rollout's `web.0:2` comes and goes: what has grown for it stays.
+        needs = self._needs = {key: steady(self._needs.get(key, 0), need) for key, need in needs.items()}
         shown = [column for column in self.columns if column.key not in self.hidden]
         placed = place(shown, self.size.width - 1, needs)
         if placed != self._placed:
