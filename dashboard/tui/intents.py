@@ -273,6 +273,8 @@ def steer(mirror: Mirror, pool: PoolRow, action: str) -> Intent | Refusal:
     rollout = pool.rollout
     if rollout is None and action != "undo":
         return Refusal(f"{pool.name}: no rollout is under way")
+    if rollout is not None and rollout.phase == "aborting":
+        return Refusal(f"{pool.name}: its rollout is being turned back: {rollout.why or 'aborted'}")
     lines: tuple[Line, ...] = ()
     if rollout is not None:
         now = f"{rollout.replaced} of {rollout.total} replaced, {rollout.phase}"

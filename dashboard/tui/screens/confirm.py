@@ -111,6 +111,7 @@ class ConfirmScreen(Dialog[Intent | None]):
                 self.query_one("#box").add_class("-grave")
                 return self.ask_plan()
             self._plan = (((f"the engine would refuse: {refused.detail}", "down"),),)
+            self.lit = False
         except (NoAnswer, TimeoutError):
             self._plan = ((("no plan from the engine just now", "dim"),),)
         else:

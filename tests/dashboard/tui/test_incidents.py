@@ -60,7 +60,17 @@ async def test_a_long_reason_is_folded_in_a_question_and_not_cut() -> None:
     source.refusal = Refused(409, "conflict", "web has no earlier complete generation to go back to, " * 3 + "END")
     async with screen(source, (80, 24)) as s:
         await s.press("d")
-        await s.see("the engine would refuse", "END", "y: yes")
+        await s.see("the engine would refuse", "END", "y: yes", "›Cancel")
+
+
+async def test_a_rollout_that_is_turned_back_can_be_neither_held_nor_aborted_again() -> None:
+    source = Simulated()
+    source.roll("replacing", "old", "old", phase="aborting")
+    async with screen(source) as s:
+        for key in ("Z", "A"):
+            await s.press(key)
+            await s.see("web: its rollout is being turned back")
+            assert s.app.screen is s.main
 
 
 async def test_an_operator_drains_the_marked_backends_and_sees_it_happen() -> None:
