@@ -1,12 +1,14 @@
 """Embedded proxies: their configuration follows what is wanted, and each runs in a hidden pool of one."""
 
+import asyncio
 import os
 
 from supervisor.engine.converging import joint_want, pools_of
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.programs import proxy_pool
+from supervisor.keeper.sockets import taken
 from supervisor.model.backends import Upstream, Want
-from supervisor.model.errors import ProxyError
+from supervisor.model.errors import ProxyError, ProxyUnreachable
 from supervisor.model.pools import Pool
 from supervisor.model.spec import PoolSpec, ProxySpec
 from supervisor.proxies import embedded, embedded_text
@@ -33,11 +35,18 @@ def wants_of(ledger: Ledger, proxy: ProxySpec) -> list[Want]:
 
 
 async def prepare(ledger: Ledger, proxy: ProxySpec) -> PoolSpec:
-    """Write and check the configuration; the hidden pool that runs it. Raises ProxyError in HAProxy's words."""
+    """Write and check the configuration; the hidden pool that runs it.
+
+    Raises ProxyError in HAProxy's words, or where another listens on its address.
+    """
     place = runtime_dir(ledger, proxy.name)
     os.makedirs(place, mode=0o700, exist_ok=True)
     binary = embedded.find_binary()
     await embedded.write_and_check(binary, place, render(ledger, proxy))
+    # HAProxy shares a port with any other HAProxy there (SO_REUSEPORT), which would get half of the requests.
+    ours = bool(ledger.workers_of(f"{PROXY_POOL}{proxy.name}"))
+    if proxy.bind and not ours and (why := await asyncio.to_thread(taken, proxy.bind)):
+        raise ProxyUnreachable(why)
     return proxy_pool(proxy, embedded.argv(binary, place), place)
 
 

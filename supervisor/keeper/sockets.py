@@ -45,9 +45,29 @@ def bind(address: str) -> socket.socket:
         if "/" in address:
             _refuse_living(address)
             return bind_unix(address, socket.SOCK_STREAM, limits.BACKLOG)
-        return _bind_tcp(address)
+        return _listening(_bind_tcp(address))
     except OSError as error:
         raise CannotListen(_words(error, address)) from None
+
+
+def taken(address: str) -> str | None:
+    """Who listens on HOST:PORT already, in words; None where nobody does, or where that cannot be told."""
+    try:
+        _bind_tcp(address).close()
+    except OSError as error:
+        return _words(error, address) if error.errno == errno.EADDRINUSE else None
+    except CannotListen:
+        return None
+    return None
+
+
+def _listening(end: socket.socket) -> socket.socket:
+    try:
+        end.listen(limits.BACKLOG)
+    except OSError:
+        end.close()
+        raise
+    return end
 
 
 def _bind_tcp(address: str) -> socket.socket:
@@ -73,7 +93,6 @@ def _bind_tcp(address: str) -> socket.socket:
             end.bind(("127.0.0.1" if host == "localhost" else host, int(port)))
         except (socket.gaierror, OverflowError):
             raise CannotListen(f"not an address: {address} (the host must be an IP address or localhost)") from None
-        end.listen(limits.BACKLOG)
     except BaseException:
         end.close()
         raise

@@ -108,6 +108,25 @@ def test_a_taken_shared_socket_says_so_and_comes_up_when_it_is_free() -> None:
         made.until_pool(lambda p: p["ready"] == 1, "it is up as soon as the address is free")
 
 
+def test_an_embedded_proxy_does_not_share_its_port_with_another_that_would_take_half_of_the_requests() -> None:
+    """HAProxy binds with SO_REUSEPORT: two clusters on one address would both seem well."""
+    first = port_block(6)
+    text = pool(
+        SERVER,
+        f'{QUICK}\nports = "{first + 1}-{first + 5}"\nready = {{ http = "/healthz" }}\n'
+        f'traffic = {{ proxy = "lb", upstream = "web" }}\n[proxies.lb]\nbind = "127.0.0.1:{first}"\n',
+    )
+    with socket.socket() as other, cluster(text, up=False) as made:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        ran = made.verb("up", "--detach", "--wait", "--timeout", "60s", timeout=50)
+        assert ran.code == 1, ran
+        assert f"proxy lb: address already in use: 127.0.0.1:{first}, held by pid {os.getpid()}" in ran.err
+        other.close()
+        made.until_pool(lambda p: p["ready"] == 1, "it serves as soon as the address is free")
+
+
 def test_a_worker_that_is_never_ready_has_failed() -> None:
     first = port_block(4)
     extra = f'{QUICK}\nports = "{first}-{first + 3}"\nenv = {{ BREAK = "never-ready" }}\n'

@@ -126,6 +126,10 @@ async def screen(
             lambda: app.mirror.snapshot is not None and (not rows or bool(driver.main.worker_table.order))
         )
         await pilot.pause()
+        # How long a busy machine took to get here is no silence of the cluster's.
+        app.live = replace(app.live, received=time.monotonic())
+        app.show_all()
+        await pilot.pause()
         yield driver
         await asyncio.sleep(0)
     app.ended.set()
