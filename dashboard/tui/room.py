@@ -5,7 +5,9 @@ from typing import NamedTuple
 WIDE, XL = 100, 160
 """Cells from which panes have frames and stand beside each other, and from which details have their own column."""
 TINY = 16
-"""Lines under which there is a table and one line on top."""
+"""Lines under which there is a table, one line on top, and one that tells what is worst …"""
+LEAST = 9
+"""… and not even that."""
 FRAME = 3
 """Lines of a pane that are no rows: its frame, and the titles of the columns."""
 SPARE = 1

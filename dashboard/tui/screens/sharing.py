@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from dashboard.mirror import Mirror
-from dashboard.tui.room import TINY, WIDE, XL, shares, steady
+from dashboard.tui.room import LEAST, TINY, WIDE, XL, shares, steady
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
@@ -40,6 +40,7 @@ class Sharing(Screen[None]):
         given = shares(size.width, size.height - 4 - narrow, *self.planned)
         self.set_class(narrow or tiny or not given.lower, "-single")
         self.set_class(bool(given.lower) and not tiny, "-details")
+        self.set_class(size.height < LEAST, "-least")
         body = self.query_one("#body")
         body.styles.grid_rows = f"{given.table} {given.lower} 1fr" if given.lower else f"{given.table} 1fr"
         if tiny or self.has_class("-zoom"):

@@ -176,3 +176,13 @@ async def test_graphs_begin_with_what_the_engine_remembers() -> None:
         await s.until(lambda: len(s.app.mirror.workers[key].history.cpu) == 41)
         await s.until(lambda: len(s.app.mirror.backends["lb/web/web.0"].history.rate) == 41)
         assert len(s.app.mirror.backends["lb/web/web.0"].turns) == 1
+
+
+async def test_a_small_window_still_says_why_something_is_down() -> None:
+    source = Simulated()
+    source.phases["web.2"] = "failed"
+    async with screen(source, (60, 15)) as s:
+        await s.see("✖ 1 failed", "! ✖ web.2 failed: exit code 1", "? Help")
+        await s.pilot.resize_terminal(60, 8)
+        await s.until(lambda: "! ✖ web.2" not in s.text())
+        await s.see("✖ 1 failed", "web.0", "? Help")
