@@ -90,11 +90,18 @@ class Journal:
         return {unquoted(key): value for key, value in found.items()}
 
     def begin(self, records: Groups) -> bool:
-        """Write everything anew, and keep the file open for what follows. False when the disk would not take it."""
-        self._anew, self._tail = Rewriting(self.path, whole(records)), b""
-        self._anew.run()
-        self._take_over(records)
-        self._written = copied(records)
+        """Write everything anew, and keep the file open for what follows. False when the disk would not take it.
+
+        Where the keeper can hold it meanwhile, a slow disk is not waited for.
+        """
+        data = whole(records)
+        self._anew, self._tail, self._written = Rewriting(self.path, data), b"", copied(records)
+        self.held = self._spare.put(data)
+        if self.held:
+            self._anew.start()
+        else:
+            self._anew.run()
+            self._take_over(records)
         return self.failing is None
 
     def write(self, records: Groups) -> bool:
@@ -105,15 +112,22 @@ class Journal:
             self._written = copied(records)
             if self._anew is not None:
                 self._tail += data
-            if self.failing is None:
-                self._append(data, records)
-            elif self.held:
+            if self.held:
                 self._hold(data, records)
+            elif self.failing is None and self._fd >= 0:
+                self._append(data, records)
+        if self._anew is not None and self._fd < 0 and not self.held and self.failing is None:
+            self._wait(records)  # nobody has it but us
         grown = self._size > COMPACT_ABOVE + 2 * self._base
         if self._anew is None and (grown or self.failing is not None) and self._clock() >= self._retry_at:
             self._anew, self._tail = Rewriting(self.path, whole(records)), b""
             self._anew.start()
         return self.failing is None
+
+    def _wait(self, records: Groups) -> None:
+        if self._anew is not None:
+            self._anew.wait()
+            self._take_over(records)
 
     def _append(self, data: bytes, records: Groups) -> None:
         try:
@@ -166,10 +180,12 @@ class Journal:
     def close(self, records: Groups) -> None:
         """Write for the last time."""
         self.write(records)
+        if self._fd < 0 or self.failing is not None:
+            self._wait(records)
         if self.failing is not None:
-            if self._anew is not None:
-                self._anew.wait()
-            self.begin(records)
+            self._anew, self._tail = Rewriting(self.path, whole(records)), b""
+            self._anew.run()
+            self._take_over(records)
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import threading
+import time
 import zlib
 from collections.abc import Hashable
 from pathlib import Path
@@ -192,6 +193,36 @@ def test_a_slow_disk_delays_no_write(path: Path, monkeypatch: pytest.MonkeyPatch
     assert plain(Journal(path).load()) == {"b": "later"}
 
 
+def test_an_engine_that_starts_does_not_wait_for_a_slow_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keeper holds it until the disk has it; a death in between costs nothing."""
+    written(path, *STATES)
+    memory, answers = os.memfd_create("journal"), threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda fd: answers.wait(20))
+    journal = Journal(path, spare=Spare(memory))
+    assert journal.begin({"": {"a": Note("1")}})
+    assert journal.write({"": {"a": Note("2"), "b": Note("3")}})
+    assert plain(Journal(path).load()) == STATES[-1]
+    assert plain(Journal(path, spare=Spare(memory)).load()) == {"a": "2", "b": "3"}
+    answers.set()
+    until(lambda: journal.write({"": {"a": Note("2"), "b": Note("3")}}) and not journal.held, "the disk has it")
+    assert plain(Journal(path, spare=Spare(memory)).load()) == plain(Journal(path).load()) == {"a": "2", "b": "3"}
+    assert journal.write({"": {"a": Note("4")}})
+    assert plain(Journal(path, spare=Spare(memory)).load()) == {"a": "4"}
+    journal.close({})
+    os.close(memory)
+
+
+def test_an_engine_that_ends_at_once_has_written_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = os.memfd_create("journal")
+    monkeypatch.setattr(os, "fsync", lambda fd: time.sleep(0.3))
+    journal = Journal(path, spare=Spare(memory))
+    journal.begin({"": {"a": Note("1")}})
+    journal.close({"": {"a": Note("2")}})
+    assert plain(Journal(path).load()) == {"a": "2"}
+    assert Spare(memory).read() == b""
+    os.close(memory)
+
+
 def test_cut_at_every_byte_a_file_that_was_written_anew_is_a_state_that_was(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +291,7 @@ def test_what_no_disk_takes_outlives_the_engine(path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         journal = Journal(path, clock, Spare(memory))
         journal.begin({"": {"a": Note("1")}})
+        until(lambda: journal.write({"": {"a": Note("1")}}) and not journal.held, "the disk has it")
         patch.setattr(os, "write", full)
         for number in range(1, int(last) + 1):
             assert not journal.write({"": {"a": Note(str(number)), "b": Note("x")}})
@@ -268,12 +300,15 @@ def test_what_no_disk_takes_outlives_the_engine(path: Path, monkeypatch: pytest.
             journal.write({"": {"a": Note(last), "c": Note(str(number))}})
         journal = Journal(path, clock, Spare(memory))
         assert plain(journal.load()) == {"a": last, "c": "99"}
-        assert not journal.begin({"": {"a": Note("5")}})
+        journal.begin({"": {"a": Note("5")}})
+        until(lambda: not journal.write({"": {"a": Note("5")}}), "the disk does not take it")
+        assert journal.held
         assert os.fstat(memory).st_size < 10_000
     assert plain(Journal(path).load()) == {"a": "1"}
     journal = Journal(path, clock, Spare(memory))
     assert plain(journal.load()) == {"a": "5"}
     assert journal.begin({"": {"a": Note("5")}})
+    until(lambda: journal.write({"": {"a": Note("5")}}) and not journal.held, "the disk has it")
     assert Spare(memory).read() == b""
     journal.close({"": {"a": Note("6")}})
     assert plain(Journal(path).load()) == {"a": "6"}
