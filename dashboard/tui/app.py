@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
@@ -37,6 +38,8 @@ from supervisor.model.events import Event
 from supervisor.model.snapshot import Snapshot
 from supervisor.model.text import clean
 
+PANES = 100
+"""More than are ever open."""
 TOGETHER = 0.1
 """Seconds in which events are gathered before they are shown."""
 
@@ -111,6 +114,11 @@ class TopApp(App[int]):
     def mirror(self) -> Mirror:
         """What is shown: the cluster as it is, or was."""
         return self.travel.mirror or self.live
+
+    @property
+    def newest(self) -> Mirror:
+        """What a question starts from: what was asked for from here counts, though no picture shows it yet."""
+        return self.operator.wanting.newest(self.mirror)
 
     @property
     def mood(self) -> Mood:
@@ -229,6 +237,9 @@ class TopApp(App[int]):
 
     def _tick(self) -> None:
         """Ages grow though no news comes."""
+        if StylesCache.get_inner_outer.cache_info().currsize > PANES:
+            # Meant to be kept for the class, it is kept for each pane: hundreds that were closed long ago.
+            StylesCache.get_inner_outer.cache_clear()
         if (
             self.travel.mirror
             or self.mirror.away is not None

@@ -23,6 +23,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     body: dict[str, object] = {}
     verb: str
     """The same as typed: `drain web.0`."""
+    scales: str = ""
+    """The pool whose number of workers it sets."""
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -167,7 +169,7 @@ def scale(mirror: Mirror, pool: PoolRow, wanted: int) -> Intent | Refusal:
         button="Apply",
         asks=(
             Ask(method="PATCH", path=f"/v1/pools/{quoted(pool.name)}", body={"desired": wanted},
-                verb=f"scale {typed(pool.name)}={wanted}"),
+                verb=f"scale {typed(pool.name)}={wanted}", scales=pool.name),
         ),
         lines=tuple(lines),
         grave=wanted == 0,

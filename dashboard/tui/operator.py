@@ -9,6 +9,7 @@ from dashboard.mirror import Mirror
 from dashboard.tui.intents import Ask, Intent
 from dashboard.tui.say import local
 from dashboard.tui.source import Source
+from dashboard.tui.wanting import Wanting
 from supervisor.model.snapshot import OperationRow, Snapshot
 
 Severity = Literal["information", "warning", "error"]
@@ -40,6 +41,7 @@ class Operator:
         """Operation id -> the verb, as it was asked."""
         self._later: list[Later] = []
         self._going: asyncio.Task[None] | None = None
+        self.wanting = Wanting()
 
     @property
     def later(self) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ class Operator:
         self, intent: Intent, ask: Ask, unsure: list[tuple[Ask, str]] | None
     ) -> OperationRow | Refused | None:
         try:
-            row = await self._source.ask(ask.method, ask.path, self._body(intent, ask))
+            row = await self._send(intent, ask)
         except Refused as refused:
             if refused.code == NEEDS_YES and unsure is not None and not intent.sure:
                 unsure.append((ask, refused.detail))
@@ -131,10 +133,22 @@ class Operator:
             self._followed[row.id] = row.verb
         return row
 
+    async def _send(self, intent: Intent, ask: Ask) -> OperationRow | tuple[str, ...]:
+        row = None
+        self.wanting.ask(ask)
+        try:
+            row = await self._source.ask(ask.method, ask.path, self._body(intent, ask))
+        finally:
+            self.wanting.answered(ask, row.id if isinstance(row, OperationRow) else None)
+        return row
+
     def look(self, mirror: Mirror) -> None:
         """Tell what has ended since."""
         snapshot: Snapshot | None = mirror.snapshot
-        if snapshot is None or not (self._followed or self._later):
+        if snapshot is None:
+            return
+        self.wanting.look(snapshot)
+        if not (self._followed or self._later):
             return
         for row in snapshot.operations:
             if row.id in self._followed and row.ended is not None:

@@ -177,11 +177,11 @@ class ScaleScreen(ConfirmScreen):
     ]
     MOST = 9_999
 
-    def __init__(self, top: "TopApp", pool: PoolRow, wanted: int) -> None:
-        self.pool = pool
-        self.wanted = max(0, wanted)
+    def __init__(self, top: "TopApp", pool: PoolRow, change: int) -> None:
+        self.pool = top.newest.pool(pool.name) or pool
+        self.wanted = max(0, self.pool.desired + change)
         self.typed = False
-        super().__init__(top, self._intent(top.mirror))
+        super().__init__(top, self._intent(top.newest))
 
     def _intent(self, mirror: Mirror) -> Intent:
         from dashboard.tui import intents
@@ -203,7 +203,9 @@ class ScaleScreen(ConfirmScreen):
 
     def _stage(self, wanted: int) -> None:
         self.wanted = max(0, min(wanted, self.MOST))
-        self.intent = self._intent(self.top.mirror)
+        # Others scale too while this stands here.
+        self.pool = self.top.newest.pool(self.pool.name) or self.pool
+        self.intent = self._intent(self.top.newest)
         self.lit = not self.intent.grave
         self._plan = ()
         self.query_one("#box").set_class(self.intent.grave, "-grave")

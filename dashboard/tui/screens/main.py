@@ -226,16 +226,18 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     # What is chosen
 
     def chosen_workers(self) -> list[WorkerView]:
+        """As they are now, whatever the table shows: where the picture is held, its numbers are old."""
+        known = self.top.mirror.workers
         if self.where == "workers":
-            return self.worker_table.chosen()
+            return [known[view.key] for view in self.worker_table.chosen() if view.key in known]
         paths = {view.key for view in self.backend_table.chosen()}
-        return [view for view in self.top.mirror.workers.values() if view.worker.backend in paths]
+        return [view for view in known.values() if view.worker.backend in paths]
 
     def chosen_backends(self) -> list[BackendView]:
-        if self.where == "backends":
-            return self.backend_table.chosen()
         known = self.top.mirror.backends
-        paths = dict.fromkeys(view.worker.backend for view in self.worker_table.chosen())
+        if self.where == "backends":
+            return [known[view.key] for view in self.backend_table.chosen() if view.key in known]
+        paths = dict.fromkeys(view.worker.backend for view in self.chosen_workers())
         return [known[path] for path in paths if path in known]
 
     def chosen_pool(self) -> PoolRow | None:

@@ -48,7 +48,7 @@ class Operating(Screen[None]):
             self.propose(self._intent(what))
 
     def _intent(self, what: str) -> Intent | Refusal:
-        mirror = self.top.mirror
+        mirror = self.top.newest
         if what in ("drain", "ready", "maint"):
             return intents.rotate(mirror, self.chosen_backends(), what)
         workers: Sequence[WorkerView] = self.chosen_workers()
@@ -80,7 +80,7 @@ class Operating(Screen[None]):
         if pool is None:
             self.top.say("choose a worker first: its pool is scaled", "warning")
             return
-        self.app.push_screen(ScaleScreen(self.top, pool, pool.desired + change), self.go)
+        self.app.push_screen(ScaleScreen(self.top, pool, change), self.go)
 
     def action_palette(self) -> None:
         self.app.push_screen(PaletteScreen(self.top), self._typed)

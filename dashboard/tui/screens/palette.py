@@ -57,7 +57,7 @@ class PaletteScreen(Dialog[Intent | Local | None]):
         self.tell()
 
     def tell(self) -> None:
-        self.found = commands.complete(self.input.value, self.top.mirror, self.top.read_only)
+        self.found = commands.complete(self.input.value, self.top.newest, self.top.read_only)
         first = max(0, min(self.chosen - SHOWN // 2, len(self.found) - SHOWN))
         lines: list[Line] = []
         for at, (text, said) in enumerate(self.found[first : first + SHOWN], first):
@@ -83,7 +83,7 @@ class PaletteScreen(Dialog[Intent | Local | None]):
         text = event.value
         if self.found and (self.chosen or text.strip() not in {verb.name for verb in commands.VERBS}):
             text = self._completed(text)
-        answer = commands.read(text, self.top.mirror, self.top.read_only)
+        answer = commands.read(text, self.top.newest, self.top.read_only)
         if isinstance(answer, Refusal):
             self.error = answer.why
             if self.found and text != event.value:

@@ -8,6 +8,7 @@ from textual.widgets import Input
 from dashboard.answers import Refused
 from dashboard.tui.screens import confirm
 from dashboard.tui.screens.confirm import ConfirmScreen
+from supervisor.model.phases import Rotation
 from supervisor.model.snapshot import OperationRow
 from tests.dashboard.tui.driving import screen
 from tests.dashboard.tui.simulated import Simulated
@@ -67,6 +68,57 @@ async def test_plus_stages_one_worker_more_and_digits_set_any_number() -> None:
         await s.press("enter")
         await s.until(lambda: bool(s.changes()))
         assert s.changes() == [("PATCH", "/v1/pools/web", {"desired": 16})]
+
+
+async def test_plus_counts_from_what_was_asked_for_though_no_picture_shows_it_yet() -> None:
+    async with screen() as s:
+        await s.press("plus", "enter")
+        await s.until(lambda: len(s.changes()) == 1)
+        await s.press("plus")
+        await s.see("clusterctl scale web=5")
+        await s.press("enter")
+        await s.until(lambda: len(s.changes()) == 2)
+        await s.press("colon", *"scale", "space", *"web=+1", "enter")
+        await s.see("clusterctl scale web=6")
+        await s.press("escape")
+        await s.step()
+        s.source.counts["web"] = 2  # another operator's
+        await s.step()
+        await s.press("plus")
+        await s.see("workers  2", "clusterctl scale web=3")
+
+
+async def test_a_number_that_was_refused_is_not_counted_from() -> None:
+    async with screen() as s:
+        s.source.refusal = Refused(409, "conflict", "held by op-9")
+        await s.press("plus", "enter")
+        await s.see("refused: held by op-9")
+        await s.press("plus")
+        await s.see("workers  3", "clusterctl scale web=4")
+
+
+async def test_a_picture_that_was_on_its_way_when_a_number_was_asked_for_is_not_counted_from() -> None:
+    async with screen() as s:
+        await s.press("plus", "enter")
+        await s.until(lambda: len(s.changes()) == 1)
+        operations, s.source.operations, s.source.counts["web"] = s.source.operations, [], 3
+        await s.step()
+        await s.press("plus")
+        await s.see("workers  4", "clusterctl scale web=5")
+        await s.press("escape")
+        s.source.operations, s.source.counts["web"] = operations, 4
+        await s.step()
+        await s.press("plus")
+        await s.see("workers  4", "clusterctl scale web=5")
+
+
+async def test_what_is_left_to_serve_is_told_of_now_though_the_picture_is_held() -> None:
+    async with screen() as s:
+        await s.press("p")
+        s.source.rotation["lb/web/web.1"] = Rotation.MAINT
+        await s.step()
+        await s.press("d")
+        await s.see("Drain lb/web/web.0?", "left after this: 1 of 2")
 
 
 async def test_minus_says_which_workers_leave() -> None:
