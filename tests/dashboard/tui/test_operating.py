@@ -91,7 +91,7 @@ async def test_plus_counts_from_what_was_asked_for_though_no_picture_shows_it_ye
 async def test_a_number_that_was_refused_is_not_counted_from() -> None:
     async with screen() as s:
         s.source.refusal = Refused(409, "conflict", "held by op-9")
-        await s.press("plus", "enter")
+        await s.press("plus", "y")
         await s.see("refused: held by op-9")
         await s.press("plus")
         await s.see("workers  3", "clusterctl scale web=4")
