@@ -84,7 +84,8 @@ def test_a_worker_that_spins_is_replaced_by_its_liveness() -> None:
         host, _, port = spins["address"].rpartition(":")
         with socket.create_connection((host, int(port)), 5) as asked:
             asked.sendall(b"GET /spin HTTP/1.1\r\n\r\n")
-            made.until_pool(lambda p: (p["workers"][0]["cpu_percent"] or 0) > 50, "it spins, and status shows it")
+            # Of a core that it may have to share with the whole machine; an idle one takes none.
+            made.until_pool(lambda p: (p["workers"][0]["cpu_percent"] or 0) > 5, "it spins, and status shows it")
             assert made.workers()[0]["pid"] == spins["pid"]
             made.until_pool(
                 lambda p: p["workers"][0]["pid"] not in (None, spins["pid"]) and p["ready"] == 2, "replaced"
