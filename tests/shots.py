@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 
 from dashboard.link import Link
 from dashboard.tui.app import TopApp
+from dashboard.tui.screens.confirm import SEEN
 from supervisor.model.snapshot import Snapshot
 
 HISTORY = 80
@@ -110,6 +111,7 @@ async def session(camera: Camera) -> None:
     await camera.shoot("drain")
     await press("u")
     await camera.see("y: yes")
+    await camera.pilot.pause(2 * SEEN)  # a key that comes with the question is not taken for its answer
     await press("y")
     await camera.until(lambda: "◐ drain" not in camera.seen(), "back in rotation")
     await press("R")
