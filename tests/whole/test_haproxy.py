@@ -103,10 +103,11 @@ def test_a_killed_proxy_that_starts_again_gets_back_what_was_asked_for(attached:
     assert all(alive(row["pid"]) for row in rows), "its end is not the workers'"
     lb.start()
     made.until(
-        lambda _: (
+        lambda s: (
             statuses(lb).get(rows[1]["address"], "").startswith("MAINT")
             and statuses(lb).get(rows[0]["address"], "").startswith("UP")
             and statuses(lb).get(rows[2]["address"], "").startswith("UP")
+            and all(row["backend"] for row in s["pools"][0]["workers"])  # a verb needs that they were seen, too
         ),
         "its servers are there again, in the rotation that was asked for",
         15,
