@@ -86,6 +86,10 @@ class Travel:
             return self.step(len(self._times))
         self._moves.clear()
         self._hold()
+        if self._work is not None and self._work is not asyncio.current_task():
+            # What is on its way is of the past, and would take the screen back there.
+            self._work.cancel()
+            self._work = None
         if self.mirror is not None:
             self.mirror = None
             self._changed()

@@ -1,7 +1,7 @@
 """The base of pages from which one acts on what they show, and how they ask the engine for more of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -55,9 +55,13 @@ class ActingPage(Page, Operating):
             self.app.push_screen(PoolScreen(self.top, pool.name))
 
 
-async def asked(top: "TopApp", slot: str) -> AsyncIterator[Detail]:
-    """What the engine tells of a slot, again every few seconds; what was told stays when it is away."""
+async def asked(top: "TopApp", slot: Callable[[], str]) -> AsyncIterator[Detail]:
+    """What the engine tells of a slot, again every few seconds; what was told stays when it is away.
+
+    `slot` is asked each time, for it may be another one by then; empty: there is none to ask for.
+    """
     while True:
         with suppress(NoAnswer, Refused):
-            yield await top.source.worker(slot)
+            if name := slot():
+                yield await top.source.worker(name)
         await asyncio.sleep(ASK_EVERY)

@@ -54,7 +54,7 @@ class WorkerScreen(ActingPage):
             self._asking.cancel()
 
     async def _ask(self) -> None:
-        async for detail in asked(self.top, slot_of(self.key)):
+        async for detail in asked(self.top, lambda: slot_of(self.key)):
             self.detail = detail
             self.show_again()
 

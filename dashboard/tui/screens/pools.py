@@ -62,15 +62,17 @@ class PoolScreen(ActingPage):
         self.detail = {}
         if self._asking is not None:
             self._asking.cancel()
-        if workers := self.chosen_workers():
-            self._asking = asyncio.create_task(self._ask(workers[0].worker.id))
+        self._asking = asyncio.create_task(self._ask())
+
+    def _slot(self) -> str:
+        return next((view.worker.id for view in self.chosen_workers()), "")
 
     def on_unmount(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def _ask(self, slot: str) -> None:
-        async for detail in asked(self.top, slot):
+    async def _ask(self) -> None:
+        async for detail in asked(self.top, self._slot):
             self.detail = detail
             self.show_again()
 

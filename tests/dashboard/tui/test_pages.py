@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.tui.say import clock
+from dashboard.tui.screens import acting
 from dashboard.tui.screens.confirm import ConfirmScreen
 from dashboard.tui.screens.main import MainScreen
 from supervisor.model.phases import Rotation
@@ -23,6 +24,18 @@ async def test_a_workers_page_has_its_command_environment_limits_and_questions()
             "open files 4096", "GET /healthz, every 0.2 s, within 30s", "a TCP connection", "TERM, KILL after 10s"
         )
         await s.see("/srv/shop/state/logs/web.0.log", "web.0 says line 11", "1, itself and its children")
+
+
+async def test_the_page_of_an_empty_pool_tells_how_its_workers_are_started_once_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acting, "ASK_EVERY", 0.01)
+    async with screen(Simulated(web=0), TALL) as s:
+        s.main.show_page("web")
+        await s.see("none runs", "asking the engine")
+        s.source.counts["web"] = 1
+        await s.step()
+        await s.see("1 of generation 1", "node server.js")
 
 
 async def test_a_workers_page_tells_every_death_that_the_engine_remembers_with_its_last_lines() -> None:

@@ -1,9 +1,11 @@
 """Time travel: an operator steps the whole screen back to what was, and forth to now."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+from supervisor.model.snapshot import Snapshot
 from tests.dashboard.tui.driving import Driver, screen
 from tests.dashboard.tui.simulated import START, Simulated
 
@@ -44,6 +46,37 @@ async def test_a_minute_back_and_what_had_crashed_since_is_alive_again() -> None
         await driver.until(lambda: shown(driver) == 1)
         assert "back-off" not in driver.text()
         assert driver.app.mirror.events == ()
+
+
+class Slow(Simulated):
+    """Its past comes only when a test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_for = 0
+        self.let = asyncio.Event()
+
+    async def past(self, at: str, count: int) -> list[Snapshot]:
+        if self.kept:
+            self.asked_for += 1
+            await self.let.wait()
+        return await super().past(at, count)
+
+
+async def test_who_goes_back_to_now_stays_there_though_the_past_comes_later() -> None:
+    source = Slow()
+    async with screen(source) as driver:
+        await driver.step()
+        await driver.press("[")
+        await driver.until(lambda: source.asked_for == 1)
+        await driver.press("`")
+        source.let.set()
+        await driver.step()
+        await driver.press("?", "escape")
+        assert driver.app.travel.mirror is None
+        assert "REPLAY" not in driver.text()
+        await driver.press("[")
+        await driver.see("REPLAY")
 
 
 async def test_news_do_not_move_the_past_and_now_is_one_key_away() -> None:
