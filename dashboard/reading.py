@@ -113,6 +113,20 @@ def event_rows(body: bytes) -> list[dict[str, Any]]:
     return found
 
 
+def with_gaps(rows: list[dict[str, Any]], after: int) -> list[dict[str, Any]]:
+    """The same, with a row that says so where a number is left out; `after`: the last one seen before, or 0."""
+    from dashboard.say import MISSING
+
+    found = []
+    for row in rows:
+        number = row.get("number") or 0
+        if after and number != after + 1:
+            found.append({"time": row.get("time"), "level": "warning", "subject": "cluster", "text": MISSING})
+        found.append(row)
+        after = number
+    return found
+
+
 def _print_event(row: dict[str, Any], after: int, as_json: bool) -> int:
     """The number of the last event that was seen: now this one's."""
     number: int = row.get("number") or 0

@@ -151,7 +151,7 @@ def _together(args: Namespace) -> None:
 def frames(where: Place, number: int | None, interval: float) -> int:
     """Plain pictures, `number` of them or until interrupted; the same columns as on the screen."""
     from dashboard.frames import Row, event_line, frame
-    from dashboard.reading import event_rows
+    from dashboard.reading import event_rows, with_gaps
 
     pipe, shown, after = Pipe(where.socket), 0, 0
     recent: deque[Row] = deque(maxlen=_EVENTS_SHOWN)
@@ -159,7 +159,7 @@ def frames(where: Place, number: int | None, interval: float) -> int:
         started = time.monotonic()
         try:
             snapshot = pipe.get("/v1/snapshot").json()
-            recent.extend(event_rows(pipe.get(f"/v1/events?after={after}").body))
+            recent.extend(with_gaps(event_rows(pipe.get(f"/v1/events?after={after}").body), after))
             after = recent[-1].get("number") or after if recent else after
         except NobodyThere:
             raise

@@ -75,16 +75,17 @@ def _collapse(fd: int, path: str, keep: int) -> bool:
 
 def _truncate(fd: int, path: str, keep: int) -> bool:
     end = 0
-    new = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    while (size := os.fstat(fd).st_size) > end:
-        if keep:
-            _copy(fd, new, end, size)
-        end = size
+        os.unlink(f"{path}.new")
+    # The copy is in its place before the lines go: a death between leaves them in both files, and not in none.
+    for copy in (".new", ".1"):
+        while (size := os.fstat(fd).st_size) > end:
+            if keep:
+                _copy(fd, path + copy, end, size)
+            end = size
+        if keep and copy == ".new":
+            _shift(path, keep)
     os.ftruncate(fd, 0)
-    if keep:
-        _shift(path, keep)
     return True
 
 

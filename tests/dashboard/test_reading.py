@@ -227,6 +227,15 @@ def test_batch_frames_are_as_many_as_asked_for(api: FakeApi, run: Run) -> None:
     assert ran.out.count("web.0: ready") == 2
 
 
+def test_batch_frames_say_where_events_may_be_missing(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    api.on("GET /v1/events", lines(event(5), event(7)), lines(event(8), event(1)))
+    ran = run("top", "--batch", "-n", "2", "--interval", "0")
+    last = ran.out.rpartition("events\n")[2].splitlines()
+    assert [MISSING in line for line in last if line] == [False, True, False, False, True, False]
+    assert [one.path for one in api.asked if "events" in one.path][1] == "/v1/events?after=7"
+
+
 def test_top_without_a_terminal_is_frames(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/snapshot", as_json(plain(picture())))
     api.on("GET /v1/events", lines())

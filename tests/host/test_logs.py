@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,57 @@ def test_a_full_disk_leaves_the_log_as_it_was(log: str, monkeypatch: pytest.Monk
         rotate(log, LogSpec(max_bytes=5000))
     assert Path(log).read_bytes() == numbered(0, 100)
     assert os.listdir(os.path.dirname(log)) == ["web.0.log"]
+
+
+def dying_at(step: int, log: str) -> bool:
+    """A process rotates, and dies just before so many steps; False when it got by alive."""
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    left = step
+
+    def armed(act: Callable[..., Any]) -> Callable[..., Any]:
+        def once(*arguments: Any) -> Any:
+            nonlocal left
+            if (left := left - 1) == 0:
+                os._exit(9)
+            return act(*arguments)
+
+        return once
+
+    try:
+        for name in ("write", "pwrite", "rename", "unlink", "ftruncate", "fdatasync"):
+            setattr(os, name, armed(getattr(os, name)))
+        logs._fallocate = armed(logs._fallocate)
+        rotate(log, LogSpec(max_bytes=5000, keep=4))
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.parametrize("collapses", [True, False])
+def test_a_death_at_any_step_of_a_rotation_loses_no_line(
+    log: str, monkeypatch: pytest.MonkeyPatch, collapses: bool
+) -> None:
+    """Some may be there twice, one of these cut by blanks; the next rotation goes on from what is left."""
+    if not collapses:
+        monkeypatch.setattr(logs, "_fallocate", lambda *_: errno.EOPNOTSUPP)
+    for step in range(1, 40):
+        one = f"{log}-{step}"
+        written = numbered(0, 300)
+        write(one, numbered(0, 100))
+        rotate(one, LogSpec(max_bytes=5000, keep=4))
+        write(one, numbered(100, 200))
+        died = dying_at(step, one)
+        assert set(numbered(0, 200).splitlines()) <= set(everything(one, 4)), step
+        write(one, numbered(200, 300))
+        rotate(one, LogSpec(max_bytes=5000, keep=4))
+        found = set(everything(one, 4))
+        assert set(written.splitlines()) <= found, step
+        assert all(cut.startswith(b"line ") for cut in found - set(written.splitlines()))
+        assert len(found) <= 301
+        if not died:
+            assert everything(one, 4) == written.splitlines()
+            break
+    assert 8 < step < 39
 
 
 def test_two_writers_at_full_speed_lose_no_line_over_many_rotations(log: str) -> None:
