@@ -21,7 +21,6 @@ pytestmark = pytest.mark.real
 MOST_STEPS = 200
 ROOT = Path(__file__).parents[2]
 
-
 COUNTED = ("Journal.append", "Feed.save", "Performer.spawn", "Performer.signal", "KeeperLink.ack")
 OF_A_START = ("Rewriting.run", "Rewriting.finish", "KeeperLink.up")
 OF_A_PROXY = ("Performer.converge", "Hands.change", "embedded.write_config")
@@ -351,7 +350,6 @@ def test_a_start_survives_a_kill_at_each_of_its_steps(mortal: Mortal) -> None:
         mortal.die_at(missed)
         os.kill(mortal.snapshot()["engine"]["pid"], signal.SIGKILL)
         mortal.until(lambda _: not (mortal.state / "die-at").exists(), "it died there")
-        assert (mortal.state / "died-at").read_text() == missed
         assert mortal.pids() == before, mortal.story()
     assert [event["number"] for event in mortal.events()] == list(range(1, len(mortal.events()) + 1))
 
