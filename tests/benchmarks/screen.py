@@ -69,7 +69,7 @@ def processes(count: int) -> Iterator[None]:
             one.wait()
 
 
-def latencies(there: Terminal, keys: Sequence[bytes], count: int = 60) -> list[float]:
+def latencies(there: Terminal, keys: Sequence[bytes], count: int) -> list[float]:
     found: list[float] = []
     for number in range(count):
         took = there.press(keys[number % 20 >= 10])
@@ -80,10 +80,12 @@ def latencies(there: Terminal, keys: Sequence[bytes], count: int = 60) -> list[f
     return sorted(found)
 
 
-def measured(who: str, there: Terminal, keys: Sequence[bytes], count: int, seconds: float) -> list[Figure]:
+def measured(
+    who: str, there: Terminal, keys: Sequence[bytes], count: int, seconds: float, presses: int = 60
+) -> list[Figure]:
     there.pump_for(3)
     percent, rate = there.load(seconds)
-    taken = latencies(there, keys)
+    taken = latencies(there, keys, presses)
     figures = [
         Figure(who, f"CPU {count}", percent, "%"),
         Figure(who, f"out {count}", rate, "kB/s"),
@@ -104,7 +106,8 @@ def ours(count: int, seconds: float, rounds: int) -> list[Figure]:
                 spent.append(cpu_ns(there.pids) / 1e6)
         with terminal(command) as there:
             there.until(b"web.0")
-            figures = measured("clusterctl top", there, (b"j", b"k"), count, seconds)
+            # One key in eight falls into a picture: of a few keys, these decide the 95th percentile by chance.
+            figures = measured("clusterctl top", there, (b"j", b"k"), count, seconds, presses=200)
     paint = [
         Figure("clusterctl top", f"paint {count}, best", min(paints), "ms"),
         Figure("clusterctl top", f"paint {count}, median", median(paints), "ms"),
