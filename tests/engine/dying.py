@@ -62,7 +62,7 @@ class Countdown:
         self._taken += 1
         if name == wanted or (wanted.isdigit() and self._taken >= int(wanted)):
             self._died.write_text(name)
-            self._armed.unlink()
+            self._armed.unlink(missing_ok=True)  # another thread may have come to its step too
             os.kill(os.getpid(), signal.SIGKILL)
 
 
