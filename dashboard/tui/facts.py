@@ -18,7 +18,7 @@ MEGA = 1024.0 * 1024
 
 
 def worker_pane(
-    view: WorkerView, width: int, height: int, log: Sequence[Line], no_log: str = "no line yet"
+    view: WorkerView, width: int, height: int, log: Sequence[Line], no_log: str = "no line read yet"
 ) -> list[Line]:
     """Facts, graphs as high as there is room for, and the end of the log, in `height` lines."""
     lines = worker_head(view)

@@ -30,7 +30,7 @@ def worker_page(mirror: Mirror, view: WorkerView, width: int, detail: Detail, lo
         lines += deaths(view, detail)
     lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
     lines += [(), *deaths(view, detail)] if view.worker.pid is not None else [()]
-    shown = log[-LOG_SHOWN:] or [(("  no line yet", "dim"),)]
+    shown = log[-LOG_SHOWN:] or [(("  no line read yet", "dim"),)]
     lines += section("log (l: all of it, followed and searched)", shown)
     subjects = (view.worker.id, *([view.worker.backend] if view.worker.backend else ()))
     return [*lines, *history(mirror.events, subjects)]

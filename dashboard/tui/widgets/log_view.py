@@ -216,7 +216,7 @@ class LogView(Painted, can_focus=True):
     def line_at(self, y: int) -> tuple[Line, str]:
         at = self.top + y
         if at >= len(self.rows):
-            empty = "no line holds it" if self.only else "no line yet"
+            empty = "no line holds it" if self.only else "no line read yet"
             return (((empty, "dim"),) if y == 0 and not self.rows else ()), ""
         row = self.rows[at]
         band = "cursor" if at == self.at and not self.follow else ""

@@ -80,7 +80,7 @@ SCENES: dict[str, Scene] = {
     "main-crowd": Scene(crowd),
     "main-backends": Scene(draining, ("tab",)),
     "main-zoomed": Scene(crowd, ("z",)),
-    "worker": Scene(well, ("enter",), ("command",)),
+    "worker": Scene(well, ("enter",), ("command", "line 11")),
     "worker-dead": Scene(sick, ("exclamation_mark", "enter"), ("last exits", "boom")),
     "backend": Scene(draining, ("tab", "enter"), ("every counter",)),
     "pool": Scene(rolling, ("v",), ("command",)),
