@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from dashboard.answers import NoAnswer, Refused, log_path, quoted, refusal
-from dashboard.log_places import Places
+from dashboard.answers import NoAnswer, Refused, quoted, refusal
+from dashboard.log_places import Places, log_question
 from supervisor.model.events import Event
 from supervisor.model.snapshot import OperationRow, Snapshot
 
@@ -143,9 +143,7 @@ class Link:
 
         With the `places` that an earlier call has filled they go on where that one was.
         """
-        path = f"{log_path(target)}?lines={0 if places else lines}" + ("&follow=1" if follow else "")
-        path += f"&from={places.question()}" if places is not None else ""
-        async for line in self._lines(path):
+        async for line in self._lines(log_question(target, lines, follow, places)):
             if places is None or not places.take(line):
                 yield line
 

@@ -1,6 +1,6 @@
 """Where a follower of logs is in each of them: told by the engine between lines, and told back to go on there."""
 
-from dashboard.answers import quoted
+from dashboard.answers import log_path, quoted
 from supervisor.model.text import PLACE_MARK
 
 _LONGEST = 48_000
@@ -31,3 +31,9 @@ class Places:
         words = ",".join(f"{log}~{at}~{rotated}~{lines}" for log, (at, rotated, lines) in self._found.items())
         asked = quoted(words)
         return asked if len(asked) <= _LONGEST else ""
+
+
+def log_question(target: str, lines: int, follow: bool, places: Places | None) -> str:
+    """The path that asks for a log: its last lines, or with `places` that are known what comes after them."""
+    path = f"{log_path(target)}?lines={0 if places else lines}" + ("&follow=1" if follow else "")
+    return path if places is None else f"{path}&from={places.question()}"

@@ -6,7 +6,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from dashboard.answers import NoAnswer, NobodyThere, Refused, log_path, quoted
+from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
 from dashboard.finding import place
 from dashboard.pipe import Pipe
 from dashboard.printing import out, out_json, paper_for, result, tell
@@ -50,17 +50,16 @@ def rollout_status(args: Namespace) -> int:
 
 
 def logs(args: Namespace) -> int:
-    from dashboard.log_places import Places
+    from dashboard.log_places import Places, log_question
 
-    pipe, places = _pipe(args), Places()
+    pipe, places = _pipe(args), Places() if args.follow else None
     lines: int = _LINES_SHOWN if args.lines is None else args.lines
     while True:
         # What was shown is not shown again, and what was written meanwhile is.
-        path = f"{log_path(args.target)}?lines={0 if places else lines}"
-        path += f"&follow=1&from={places.question()}" if args.follow else ""
+        path = log_question(args.target, lines, args.follow, places)
         try:
             for line in pipe.lines(path):
-                if not args.follow or not places.take(line.decode("utf-8", "replace")):
+                if places is None or not places.take(line.decode("utf-8", "replace")):
                     out(clean_bytes(line.removesuffix(b"\r"), _LONGEST_LINE))
         except NobodyThere:
             raise
@@ -119,18 +118,21 @@ def with_gaps(rows: list[dict[str, Any]], after: int) -> list[dict[str, Any]]:
 
     found = []
     for row in rows:
-        number = row.get("number") or 0
-        if after and number != after + 1:
+        if _left_out(row, after):
             found.append({"time": row.get("time"), "level": "warning", "subject": "cluster", "text": MISSING})
         found.append(row)
-        after = number
+        after = row.get("number") or 0
     return found
+
+
+def _left_out(row: dict[str, Any], after: int) -> bool:
+    """Whether events are missing between the last one that was seen and this; 0: none was."""
+    return after != 0 and (row.get("number") or 0) != after + 1
 
 
 def _print_event(row: dict[str, Any], after: int, as_json: bool) -> int:
     """The number of the last event that was seen: now this one's."""
-    number: int = row.get("number") or 0
-    if after and number != after + 1:
+    if _left_out(row, after):
         from dashboard.say import MISSING
 
         tell(MISSING)
@@ -140,7 +142,7 @@ def _print_event(row: dict[str, Any], after: int, as_json: bool) -> int:
         from dashboard.frames import event_line
 
         out(event_line(row, paper_for(sys.stdout)))
-    return number
+    return row.get("number") or 0
 
 
 def operations(args: Namespace) -> int:

@@ -265,16 +265,20 @@ class TopApp(App[int]):
     def action_faster(self, by: int) -> None:
         self.travel.faster(by)
 
+    @property
+    def fixed(self) -> bool:
+        """Nothing can be changed."""
+        return self.read_only or self.travel.mirror is not None
+
     def only_now(self) -> bool:
         """Whether a change may be asked for; if not, the operator is told why."""
-        if self.read_only:
-            recorded = isinstance(self.source, Recorded)
-            self.say(
-                "this is a recording: nothing can be changed" if recorded else "this screen is read-only", "warning"
-            )
+        if self.travel.recorded:
+            self.say("this is a recording: nothing can be changed", "warning")
+        elif self.read_only:
+            self.say("this screen is read-only", "warning")
         elif self.travel.mirror is not None:
             self.say(f"this picture is of {self.travel.label(time.time())}: ` is now, then change it", "warning")
-        return not self.read_only and self.travel.mirror is None
+        return not self.fixed
 
     # What every screen can do
 

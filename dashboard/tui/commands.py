@@ -57,7 +57,7 @@ VERBS: tuple[Verb, ...] = (
 )
 _BY_NAME = {verb.name: verb for verb in VERBS}
 _LOCAL = {"logs", "show", "events", "operations", "filter", "sort", "at", "theme", "help", "quit"}
-_ALSO = OTHERS_WORDS | {"q": "quit", "exit": "quit", "undrain": "ready", "inspect": "show"}
+_ALSO = OTHERS_WORDS | {"q": "quit", "exit": "quit", "inspect": "show"}
 """What others call our verbs. Nothing is done before it was asked, in our words, so here they are understood."""
 STEERING = ("pause", "resume", "abort", "undo")
 

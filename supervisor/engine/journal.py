@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from supervisor.engine.rewriting import Rewriting, write_all
+from supervisor.engine.rewriting import Rewriting
 from supervisor.engine.spare import Spare
+from supervisor.host.logs import write_all
 
 FORMAT = 2
 COMPACT_ABOVE = 1 << 20

@@ -5,6 +5,8 @@ import os
 import threading
 from pathlib import Path
 
+from supervisor.host.logs import write_all
+
 
 class Rewriting:
     """Atomic: a death on the way leaves the old file; so does a full disk, and no half of a new one."""
@@ -64,9 +66,3 @@ class Rewriting:
             os.close(self._fd)
         with contextlib.suppress(OSError):
             os.unlink(self._temporary)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

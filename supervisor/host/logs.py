@@ -141,15 +141,20 @@ def _copy(fd: int, target: str, start: int, end: int) -> None:
             chunk = os.pread(fd, min(_CHUNK, end - start), start)
             if not chunk:
                 raise OSError(errno.EIO, f"{target}: the log became shorter while it was copied")
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(into, view) :]
+            write_all(into, chunk)
             start += len(chunk)
     except OSError:
         os.unlink(target)
         raise
     finally:
         os.close(into)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """However little the disk takes at one time. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def _shift(path: str, keep: int) -> None:

@@ -69,7 +69,7 @@ async def check_config(binary: str, path: str) -> None:
     """Let HAProxy itself read the configuration. Raises ProxyRefused in its own words."""
     code, output = await _run([binary, "-c", "-f", path])
     if code != 0:
-        raise ProxyRefused(f"HAProxy does not take {path}: {complaints(output) or clean(output, 600)}")
+        raise ProxyRefused(f"HAProxy does not take {path}: {_words(output)}")
 
 
 async def write_and_check(binary: str, runtime_dir: str, text: str) -> None:
@@ -97,9 +97,7 @@ async def reload(runtime_dir: str) -> None:
     try:
         answer = await _tell_master(runtime_dir, "reload")
         if answer.startswith("Success=0"):  # 2.8 and later tell; 2.6 says nothing
-            raise ProxyRefused(
-                f"HAProxy did not reload, the old worker goes on: {complaints(answer) or clean(answer, 600)}"
-            )
+            raise ProxyRefused(f"HAProxy did not reload, the old worker goes on: {_words(answer)}")
         await _await_other(runtime_dir, before.pid)
     finally:
         # A state file left behind would bring old rotations back at the next start.
@@ -161,6 +159,10 @@ async def _run(command: list[str]) -> tuple[int, str]:
         await process.wait()
         raise ProxyRefused(f"`{' '.join(command)}` did not end within {CHECK_TIMEOUT:g} s") from None
     return process.returncode or 0, output.decode("utf-8", "replace")
+
+
+def _words(output: str) -> str:
+    return complaints(output) or clean(output, 600)
 
 
 def complaints(output: str) -> str:

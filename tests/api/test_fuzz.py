@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dashboard.answers import quoted
 from supervisor.api.bodies import BODIES
 from tests.whole.cluster import Cluster, Json
+from tests.whole.cluster import cluster as running
 
 pytestmark = pytest.mark.real
 
@@ -92,14 +93,9 @@ SEEN: Counter[int] = Counter()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    made = Cluster(
-        '[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n[proxies.lb]\nkind = "memory"\nsocket = "m"\n'
-    )
-    try:
-        made.up()
+    text = '[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n[proxies.lb]\nkind = "memory"\nsocket = "m"\n'
+    with running(text) as made:
         yield made
-    finally:
-        made.close()
 
 
 def answer(cluster: Cluster, method: str, path: str, body: str) -> tuple[int, bytes]:

@@ -16,6 +16,7 @@ from dashboard.link import Link
 from dashboard.log_places import Places
 from tests.chaos.test_state import engine, kill_both, pids
 from tests.whole.cluster import PYTHON, Cluster, until
+from tests.whole.cluster import cluster as running
 
 pytestmark = pytest.mark.real
 
@@ -36,12 +37,8 @@ LINE = re.compile(rb"(?:web\.[01] \| )?([0-9]+) ([0-9]+) x{100}")
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster(POOL)
-    try:
-        made.up()
+    with running(POOL) as made:
         yield made
-    finally:
-        made.close()
 
 
 def counted(lines: list[bytes]) -> dict[int, list[int]]:

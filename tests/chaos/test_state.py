@@ -15,6 +15,7 @@ import pytest
 
 from supervisor.boot import UNHEARD
 from tests.whole.cluster import Cluster, Json, alive, port_block, processes_with, until
+from tests.whole.cluster import cluster as running
 
 pytestmark = pytest.mark.real
 
@@ -25,12 +26,8 @@ POOL = f'[pools.web]\ncommand = {WORKER}\nworkers = 3\nstop = {{ timeout = "5s" 
 @pytest.fixture(scope="module")
 def only() -> Iterator[Cluster]:
     """One cluster for all: each test leaves it as whole as it found it, which is the point."""
-    made = Cluster(POOL)
-    try:
-        made.up()
+    with running(POOL) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ WITHIN = {
     "Rewriting.abandon": "Rewriting.finish",
     "Spare._write": "Feed.save",
     "Spare.clear": "Rewriting.finish",
-    "rewriting.write_all": "Rewriting.run",
+    "logs.write_all": "Rewriting.run",
 }
 """What is done by, and as a part of, one of the steps."""
 NO_DEEDS = {

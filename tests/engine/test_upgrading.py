@@ -9,6 +9,7 @@ import pytest
 
 from supervisor.engine.journal import FORMAT, line_of
 from tests.whole.cluster import PYTHON, Cluster, Json, alive
+from tests.whole.cluster import cluster as running
 
 pytestmark = pytest.mark.real
 
@@ -17,12 +18,8 @@ POOL = '[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 3\n'
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    made = Cluster(POOL)
-    try:
-        made.up()
+    with running(POOL) as made:
         yield made
-    finally:
-        made.close()
 
 
 def pids(cluster: Cluster) -> list[int]:

@@ -36,9 +36,6 @@ ROTATING_KEYS: tuple[Key, ...] = (
 class ActingPage(Page, Operating):
     """A page whose subject is what its keys change."""
 
-    def show_again(self) -> None:
-        self.show_mirror(self.top.mirror)
-
     def keys_now(self) -> list[Key]:
         return offered(super().keys_now(), self.chosen_workers(), self.chosen_backends(), self.chosen_pool())
 

@@ -42,7 +42,7 @@ class InspectScreen(Page):
             self._said = json_lines(await self.top.source.worker(self.subject))
         except (NoAnswer, Refused) as lost:
             self._said = [((str(lost), "warn"),)]
-        self.show_mirror(self.top.mirror)
+        self.show_again()
 
     def title_line(self, mirror: Mirror) -> Line:
         return (" JSON ", "dim"), (self.subject, "title"), ("   as it was when asked for", "dim")

@@ -88,7 +88,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
             self.set_filter(self.top.asked_filter)
             self.tell_filter()
         self.worker_table.focus()
-        self.show_mirror(self.top.mirror)
+        self.show_again()
 
     def on_unmount(self) -> None:
         self.tail.stop()
@@ -96,7 +96,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     def on_screen_resume(self) -> None:
         # Back from a page: the picture is as old as the visit there was long.
         if self.is_mounted:
-            self.show_mirror(self.top.mirror)
+            self.show_again()
 
     # What is shown
 
@@ -104,18 +104,13 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     def where(self) -> Where:
         return "backends" if self.backend_table.has_focus else "workers"
 
-    @property
-    def fixed(self) -> bool:
-        """Nothing can be changed."""
-        return self.top.read_only or self.top.travel.mirror is not None
-
     def show_mirror(self, mirror: Mirror) -> None:
         """The newest picture in every pane; each paints only what differs."""
         if not self.is_mounted:
             return
         self.share_room(mirror)
         mood = self.top.mood
-        self.troubles = troubles(mirror, self.fixed)
+        self.troubles = troubles(mirror, self.top.fixed)
         worst = self.troubles[0] if self.troubles else None
         self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width, worst))
         stale = silent_for(mirror, mood) is not None
@@ -182,7 +177,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
             travel = self.top.travel
             past = travel.mirror is not None  # its log would be that of now
             self.tail.aim(worker.worker.id if height > 5 and not past else None)
-            none = "a recording has no log" if travel.recorded else "l: up to then" if past else "no line yet"
+            none = "a recording has no log" if travel.recorded else "l: up to then" if past else "no line read yet"
             lines = worker_pane(worker, width, height, self.tail.lines, none)
         else:
             pane.say("Details")
@@ -214,7 +209,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         able = [frozenset(target.proxy.capabilities) for target in targets]
         capabilities = frozenset.intersection(*able) if able else None
         row = self.backend_table.current if self.where == "backends" else self.worker_table.current
-        return applying(allowed(self.KEYS, self.fixed), self.where, capabilities, row is not None, every)
+        return applying(allowed(self.KEYS, self.top.fixed), self.where, capabilities, row is not None, every)
 
     def _show_keys(self) -> None:
         keys = offered(
@@ -292,7 +287,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
     def action_zoom(self) -> None:
         self.toggle_class("-zoom")
         self.planned = (0, 0)
-        self.call_after_refresh(self.show_newest)
+        self.call_after_refresh(self.show_again)
 
     def action_pane(self) -> None:
         self.focus_table("workers" if self.where == "backends" else "backends")
@@ -334,7 +329,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         if self.top.travel.mirror is not None:
             return self.top.travel.play()
         self.top.paused = not self.top.paused
-        self.show_mirror(self.top.mirror)
+        self.show_again()
 
     def action_theme(self) -> None:
         self.top.action_theme()

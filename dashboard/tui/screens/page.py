@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from dashboard.mirror import Mirror
 from dashboard.tui.heading import past_chip
@@ -14,6 +14,7 @@ from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, TIME, Key, allowed
 from dashboard.tui.paging import copy, page_out, plain
 from dashboard.tui.say import plural
+from dashboard.tui.screens.shows import Showing
 from dashboard.tui.widgets.footer import KeyLine
 from dashboard.tui.widgets.lines import Lines
 from dashboard.tui.widgets.pager import Pager
@@ -44,7 +45,7 @@ def bindings(keys: Sequence[Key]) -> list[BindingType]:
     return [Binding(key.keys, key.action, key.label, show=False, priority=True) for key in keys]
 
 
-class Page(Screen[None]):
+class Page(Showing):
     """A text made from the mirror, again at each change."""
 
     KEYS: ClassVar[tuple[Key, ...]] = PAGE_KEYS
@@ -72,19 +73,14 @@ class Page(Screen[None]):
     def on_mount(self) -> None:
         self.body.focus()
         self.foot.set_keys(self.keys_now())
-        self.call_after_refresh(self.show_newest)
+        self.call_after_refresh(self.show_again)
 
     def keys_now(self) -> list[Key]:
         """Those to offer, the best first."""
-        fixed = self.top.read_only or self.top.travel.mirror is not None
-        return sorted(allowed(self.KEYS, fixed), key=lambda key: key.rank)
+        return sorted(allowed(self.KEYS, self.top.fixed), key=lambda key: key.rank)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.show_newest)
-
-    def show_newest(self) -> None:
-        """To be called later in place of `show_mirror`, whose picture would then be an old one."""
-        self.show_mirror(self.top.mirror)
+        self.call_after_refresh(self.show_again)
 
     def show_mirror(self, mirror: Mirror) -> None:
         if self.is_mounted and self.body.size.width:

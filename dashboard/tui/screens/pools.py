@@ -102,7 +102,7 @@ class PoolScreen(ActingPage):
         self.pool = names[(names.index(self.pool) + step) % len(names)]
         self.body.top = 0
         self._begin()
-        self.show_newest()
+        self.show_again()
 
     def action_log(self) -> None:
         self.app.push_screen(LogScreen(self.top, self.pool))

@@ -1,34 +1,20 @@
 """The room of the main screen shared among its panes: again when its size changes, or many rows come or go."""
 
-from typing import TYPE_CHECKING
-
-from textual.screen import Screen
-
 from dashboard.mirror import Mirror
 from dashboard.tui.room import LEAST, TINY, WIDE, XL, shares, steady
-
-if TYPE_CHECKING:
-    from dashboard.tui.app import TopApp
+from dashboard.tui.screens.shows import Showing
 
 
-class Sharing(Screen[None]):
+class Sharing(Showing):
     """Sets how many lines each row of panes has; which panes are seen is the style's, by the classes set here."""
 
-    top: "TopApp"
     planned: tuple[int, int] = (0, 0)
     """Rows of workers and backends that the panes have been made for."""
-
-    def show_mirror(self, mirror: Mirror) -> None:
-        raise NotImplementedError
 
     def on_resize(self) -> None:
         self.planned = (0, 0)
         self.share_room(self.top.mirror)
-        self.call_after_refresh(self.show_newest)
-
-    def show_newest(self) -> None:
-        """To be called later in place of `show_mirror`, whose picture would then be an old one."""
-        self.show_mirror(self.top.mirror)
+        self.call_after_refresh(self.show_again)
 
     def share_room(self, mirror: Mirror) -> None:
         """Panes as high as their rows need; details at the right of everything, or below beside the backends."""

@@ -65,7 +65,9 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
     @property
     def current(self) -> Row | None:
         """The row under the cursor; None where a filter hides it: nothing is done to what is not seen."""
-        return self.rows.get(self.cursor) if self.cursor is not None and self.cursor in self.order else None
+        if self.cursor is None or self.order[self._line : self._line + 1] != [self.cursor]:
+            return None
+        return self.rows.get(self.cursor)
 
     def chosen(self) -> list[Row]:
         """The marked rows in their order, or the one under the cursor."""

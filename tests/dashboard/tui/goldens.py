@@ -35,9 +35,8 @@ async def set_up(s: Driver, scene: Scene) -> None:
 
 async def still(s: Driver) -> None:
     """No word of the screen to the operator, no age that depends on how quick this machine is."""
-    now = time.monotonic()
-    away = replace(s.app.live.away, since=now - 4.2) if s.app.live.away else None
-    s.app.live = replace(s.app.live, received=now, away=away)
+    if (away := s.app.live.away) is not None:
+        s.app.live = replace(s.app.live, away=replace(away, since=time.monotonic() - 4.2))
     s.app.clear_notifications()
     s.app.show_all()
     await s.pilot.pause()
