@@ -16,6 +16,7 @@ import random
 import signal
 import socket
 import time
+from itertools import pairwise
 from statistics import linear_regression, mean, median
 
 from tests.benchmarks._cluster import Cluster, cluster
@@ -75,13 +76,15 @@ def one_operation(here: Cluster, dice: random.Random) -> None:
 
 
 def slope(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """MiB an hour, and its standard error."""
+    """MiB an hour, and its standard error, for residuals of which each is like the one before it (AR(1))."""
     hours, sizes = [at / 3600 for at, _ in points], [size for _, size in points]
     line = linear_regression(hours, sizes)
     middle = mean(hours)
     spread = sum((hour - middle) ** 2 for hour in hours)
-    rest = sum((size - line.slope * hour - line.intercept) ** 2 for hour, size in zip(hours, sizes, strict=True))
-    return line.slope, (rest / (len(points) - 2) / spread) ** 0.5
+    off = [size - line.slope * hour - line.intercept for hour, size in zip(hours, sizes, strict=True)]
+    rest = sum(one * one for one in off)
+    alike = max(0.0, sum(one * after for one, after in pairwise(off)) / rest) if rest else 0.0
+    return line.slope, (rest / (len(points) - 2) / spread * (1 + alike) / (1 - alike)) ** 0.5
 
 
 def main() -> None:
