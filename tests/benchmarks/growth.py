@@ -7,7 +7,8 @@ One operation a second (ten in the short form): scaling, restarts, kills, stops 
 are cut off. The engine keeps an hour of pictures, so only what comes after the first hour can be called growth; a
 run of less than 40 minutes takes its last two thirds. Counted is anonymous memory: the share of the pages of files
 (Python and its libraries) changes with every other Python that comes and goes. The slope is told with its standard
-error: a growth that is smaller than twice that is not seen.
+error, in which a reading counts for less than one, as it is like the one before it: a heap stays as it is for
+minutes. A growth that is smaller than twice that is not seen.
 """
 
 import contextlib
