@@ -23,7 +23,7 @@ from dashboard.history import LONGEST
 from dashboard.link import Away
 from dashboard.mirror import Mirror, Missing, apply, with_past
 from dashboard.tee import Tee
-from dashboard.tui import hangup
+from dashboard.tui import hangup, signals
 from dashboard.tui.heading import Mood
 from dashboard.tui.ink import Ink
 from dashboard.tui.keeping import Keeping, place
@@ -57,7 +57,10 @@ class TopApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xl")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-low"), (30, "-tall")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", "Quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
+        Binding("ctrl+z", "shell", "Shell", show=False, priority=True),
+    ]
 
     def __init__(
         self,
@@ -145,9 +148,7 @@ class TopApp(App[int]):
         if self._unknown_theme:
             self.set_theme(self._unknown_theme)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Else the terminal would be left in the alternate screen, with the mouse on.
-            loop.add_signal_handler(number, self.exit, 128 + number)
+        signals.listen(loop, self.exit, self._go_on)
 
         def leave() -> None:
             loop.call_soon_threadsafe(self.exit, 128 + signal.SIGHUP)
@@ -156,6 +157,11 @@ class TopApp(App[int]):
             return None if self.suspended else getattr(self._driver, "_writer_thread", None)
 
         hangup.watch(writer, leave, self.ended)
+
+    def _go_on(self) -> None:
+        if self._driver is not None and not self._exit:
+            signals.take_terminal(self._driver)
+            self.refresh(layout=True)
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key | events.MouseDown | events.Click):
@@ -168,9 +174,7 @@ class TopApp(App[int]):
             stream.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
         await self.travel.close()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        signals.unlisten(asyncio.get_running_loop())
 
     def _stream(self, work: Coroutine[Any, Any, None]) -> None:
         self._streams.append(asyncio.create_task(work))
@@ -292,6 +296,10 @@ class TopApp(App[int]):
 
     def action_leave(self) -> None:
         self.exit(0)
+
+    def action_shell(self) -> None:
+        if not signals.stop(self._driver):
+            self.say("no shell waits behind this screen", "warning")
 
     def action_theme(self) -> None:
         at = CYCLE.index(self.theme) if self.theme in CYCLE else -1

@@ -100,6 +100,7 @@ MAIN_KEYS: tuple[Key, ...] = (
     Key("z", "zoom", "Zoom", "the table alone, or all panes again", REST),
     Key("t", "theme", "Theme", "the next theme", REST),
     Key("comma,f2", "settings", "Settings", "theme and columns; they are kept", REST, shown=", F2"),
+    Key("ctrl+z", "app.shell", "Shell", "to the shell; its `fg` leads back here", REST, shown="^z"),
     Key("q,ctrl+c,f10", "leave", "Quit", "leave the screen; the cluster goes on", REST, rank=8),
 )  # fmt: skip
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.real
@@ -66,9 +68,10 @@ class Tmux:
 
 
 @pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
+def tmux(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tmux]:
+    """The parameter, if there is one, is the shell."""
     found = Tmux(tmp_path)
-    found("new-session", "-d", "-x", "120", "-y", "40", "sh")
+    found("new-session", "-d", "-x", "120", "-y", "40", getattr(request, "param", "sh"))
     found("set", "-g", "status", "off")
     found("resize-window", "-x", "120", "-y", "40")
     try:
@@ -104,10 +107,52 @@ def test_an_operator_works_in_a_real_terminal_and_leaves_it_as_it_was(tmux: Tmux
     wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
 
 
-def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, socket: str) -> None:
+def started(tmux: Tmux, socket: str) -> psutil.Process:
     tmux("send-keys", f"{CLUSTERCTL} top --socket {socket}", "Enter")
     tmux.see("30/30 serving")
-    child = tmux("display-message", "-p", "#{pane_pid}").strip()
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", child], capture_output=True, text=True, check=True)
-    os.kill(int(found.stdout.split()[0]), 15)
+    (found,) = psutil.Process(int(tmux("display-message", "-p", "#{pane_pid}"))).children()
+    return found
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, socket: str) -> None:
+    started(tmux, socket).send_signal(signal.SIGTERM)
     wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
+
+
+@pytest.mark.parametrize("tmux", ["bash --norc"], indirect=True)
+def test_a_stop_lends_the_terminal_to_the_shell_and_fg_leads_back(tmux: Tmux, socket: str) -> None:
+    screen = started(tmux, socket)
+    threads = screen.num_threads()
+    for stop in ("by key", "by key", "by another", "by another"):
+        if stop == "by key":
+            tmux("send-keys", "C-z")
+            wait(lambda: tmux.modes() == "0 1 0", "the shell's terminal")
+        else:
+            screen.send_signal(signal.SIGSTOP)
+        wait(lambda: screen.status() == psutil.STATUS_STOPPED, f"stopped {stop}")
+        tmux("send-keys", "fg", "Enter")
+        tmux.see("30/30 serving", "Workers 30")
+        wait(lambda: tmux.modes() == "1 0 1" and screen.num_threads() <= threads, f"as before, stopped {stop}")
+    tmux("send-keys", "?")
+    tmux.see("all keys")
+    tmux("send-keys", "Escape")
+    tmux.see("Workers 30")
+    tmux("send-keys", "q")
+    wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
+    tmux("send-keys", "stty -a", "Enter")
+    assert " -icanon" not in tmux.see(" icanon")
+
+
+def test_where_no_shell_waits_the_screen_stays(tmux: Tmux, socket: str) -> None:
+    tmux("respawn-pane", "-k", f"exec {CLUSTERCTL} top --socket {socket}")
+    tmux.see("30/30 serving")
+    tmux("send-keys", "C-z")
+    tmux.see("no shell waits")
+
+
+def test_a_terminal_that_closes_while_the_screen_is_left_leaves_nobody(tmux: Tmux, socket: str) -> None:
+    screen = started(tmux, socket)
+    tmux("send-keys", "q")
+    wait(lambda: tmux.modes().startswith("0"), "the screen is left")
+    tmux("kill-server")  # SIGHUP, and SIGCONT behind it
+    screen.wait(LONGEST)
