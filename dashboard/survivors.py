@@ -1,7 +1,6 @@
 """What of a cluster still runs though no keeper and no engine does."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -9,9 +8,7 @@ from supervisor.model.text import plural
 
 
 def survivors(state: str) -> list[str]:
-    """Names of the workers (embedded proxies are some too) that the state directory's records still find alive."""
-    if not os.path.exists(os.path.join(state, "workers.jsonl")):
-        return []
+    """Names of the workers, embedded proxies too, that the state directory's records or their marks find alive."""
     command = [sys.executable, "-P", "-m", "supervisor.keeper.held", state]
     try:
         told = subprocess.run(command, capture_output=True, timeout=20, stdin=subprocess.DEVNULL)

@@ -21,6 +21,7 @@ from supervisor.api.serving import serve
 from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
 from supervisor.engine.door import EngineDoor
+from supervisor.engine.embedding import expect
 from supervisor.engine.feed import Feed
 from supervisor.engine.history import keep
 from supervisor.engine.journal import Foreign, Journal
@@ -112,9 +113,10 @@ async def run(config: str, state_dir: str) -> int:
     if journal.damaged:
         text = f"{journal.damaged} damaged lines of the journal were left out"
         engine.desk.say("journal-damaged", "cluster", text, level="warning")
+    expect(engine.ledger, held)
+    signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held, time.monotonic())]
     engine.save(anew=True)
     await running.start()
-    signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held, time.monotonic())]
     for fact in (*begun, *told):
         hear(running, fact)
     tell = lambda fact: hear(running, fact)  # noqa: E731

@@ -53,7 +53,7 @@ def want(
     traffic = pool.spec.traffic
     if traffic is None:
         return None
-    known = {backend.address for backend in upstream.backends} if upstream else set()
+    known = {backend.address: backend.rotation for backend in upstream.backends} if upstream else {}
     members: list[Member] = []
     # Each worker is reached as its own generation says: while a pool changes its ports or its shared socket, both
     # ways lead to those that serve.
@@ -67,7 +67,7 @@ def want(
         if pool.revision(worker.generation).listen is not None:
             sharing.setdefault(worker.address, []).append(worker)
             continue
-        rotation = wanted_rotation(worker, asked)
+        rotation = wanted_rotation(worker, asked, known.get(worker.address))
         # A starting worker is no member yet; where the proxy knows its address anyway it must not get traffic.
         if worker.phase is Phase.STARTING and worker.address not in known:
             continue
@@ -79,23 +79,31 @@ def want(
                 check_http=pool.revision(worker.generation).ready.http,
             )
         )
-    members += [shared(pool, address, some, asked) for address, some in sharing.items()]
+    members += [shared(pool, address, some, asked, known.get(address)) for address, some in sharing.items()]
     members.sort(key=lambda member: member.address)
     specs = (pool.spec, *pool.revisions.values())
-    remove = sorted(address for address in known - held if any(ours(address, spec) for spec in specs))
+    remove = sorted(address for address in known.keys() - held if any(ours(address, spec) for spec in specs))
     return Want(upstream=traffic.upstream, members=tuple(members), remove=tuple(remove))
 
 
-def shared(pool: Pool, address: str, workers: Iterable[Worker], asked: Mapping[str, Rotation]) -> Member:
+def shared(
+    pool: Pool, address: str, workers: Iterable[Worker], asked: Mapping[str, Rotation], seen: Rotation | None
+) -> Member:
     """One backend for all the workers on one listening socket, in rotation while any of them is ready."""
-    any_ready = any(worker.phase is Phase.READY for worker in workers)
+    any_ready = any(worker.phase is Phase.READY or goes_on(worker, seen) for worker in workers)
     rotation = asked.get(address, Rotation.READY) if any_ready else Rotation.MAINT
     check = pool.revision(pool.complete).ready.http
     return Member(address=address, name=pool.name, rotation=rotation, check_http=check, shared=True)
 
 
-def wanted_rotation(worker: Worker, asked: Mapping[str, Rotation]) -> Rotation:
-    if worker.phase is not Phase.READY or worker.address is None:
+def goes_on(worker: Worker, seen: Rotation | None) -> bool:
+    """It was found by an engine that asks anew whether it is ready, and has requests: so it was, and keeps them."""
+    return worker.phase is Phase.STARTING and worker.exposed and seen is Rotation.READY
+
+
+def wanted_rotation(worker: Worker, asked: Mapping[str, Rotation], seen: Rotation | None) -> Rotation:
+    """`seen`: what the proxy has for its address."""
+    if worker.address is None or not (worker.phase is Phase.READY or goes_on(worker, seen)):
         return Rotation.MAINT
     return asked.get(worker.address, Rotation.READY)
 

@@ -1,7 +1,11 @@
 """Embedded proxies: their configuration follows what is wanted, and each runs in a hidden pool of one."""
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from supervisor.engine.converging import joint_want, pools_of
 from supervisor.engine.ledger import PROXY_POOL, Ledger
@@ -9,9 +13,15 @@ from supervisor.engine.programs import proxy_pool
 from supervisor.keeper.sockets import taken
 from supervisor.model.backends import Upstream, Want
 from supervisor.model.errors import ProxyError, ProxyUnreachable
+from supervisor.model.launch import Held
+from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool
 from supervisor.model.spec import PoolSpec, ProxySpec
+from supervisor.model.workers import Worker
 from supervisor.proxies import embedded, embedded_text
+
+MUTE = 5.0
+"""Seconds that an embedded proxy may take to make its socket."""
 
 
 def runtime_dir(ledger: Ledger, proxy: str) -> str:
@@ -48,6 +58,33 @@ async def prepare(ledger: Ledger, proxy: ProxySpec) -> PoolSpec:
     if proxy.bind and not ours and (why := await asyncio.to_thread(taken, proxy.bind)):
         raise ProxyUnreachable(why)
     return proxy_pool(proxy, embedded.argv(binary, place), place)
+
+
+def expect(ledger: Ledger, held: Iterable[Held]) -> None:
+    """Have the hidden pool of each embedded proxy that runs, though the journal lost it: it serves, and is kept."""
+    for one in held:
+        name = one.note.get("pool", "")
+        state = ledger.proxies.get(name.removeprefix(PROXY_POOL))
+        if state is None or not state.spec.embedded or name in ledger.pools or not name.startswith(PROXY_POOL):
+            continue
+        place = runtime_dir(ledger, state.spec.name)
+        with contextlib.suppress(ProxyError):
+            install(ledger, state.spec, proxy_pool(state.spec, embedded.argv(embedded.find_binary(), place), place))
+
+
+def replace_mute(ledger: Ledger, name: str, now: float) -> Worker | None:
+    """Have a successor beside an embedded proxy whose socket somebody removed, for nobody can operate it any more.
+
+    It serves until the successor does. Returns the process that is to be replaced.
+    """
+    if os.path.exists(embedded_text.stats_socket(runtime_dir(ledger, name))):
+        return None
+    for worker in ledger.workers_of(f"{PROXY_POOL}{name}"):
+        if worker.phase is Phase.READY and worker.condemned is None and now - worker.since > MUTE:
+            condemned = replace(worker, condemned="its socket was removed, and it cannot be operated without")
+            ledger.workers[worker.serial] = condemned
+            return condemned
+    return None
 
 
 def render(ledger: Ledger, proxy: ProxySpec) -> str:

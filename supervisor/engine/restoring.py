@@ -154,7 +154,12 @@ def take_in(desk: Desk, one: Held, now: float) -> bool:
             pool, generation=int(generation), complete=int(generation), revisions={int(generation): pool.spec}
         )
         ledger.pools[pool.name] = pool
+    elif int(generation) > pool.generation:
+        # Of a rollout that the journal lost: it serves until it is replaced, and its number is not given again.
+        pool = ledger.pools[pool.name] = replace(pool, generation=int(generation))
     spec = pool.revision(int(generation))
+    # Nobody says READY twice; one that had not in its time would not live.
+    ready = not spec.ready.asks or (spec.ready.notify and now - one.started > spec.ready.timeout)
     worker = Worker(
         serial=one.serial,
         pool=pool.name,
@@ -162,12 +167,12 @@ def take_in(desk: Desk, one: Held, now: float) -> bool:
         generation=int(generation),
         address=one.note.get("address") or None,
         log=one.note.get("log", ""),
-        phase=Phase.STARTING if spec.ready.asks else Phase.READY,
+        phase=Phase.READY if ready else Phase.STARTING,
         exposed=True,
         # Its time to get ready counts from now: it may have been ready for days.
         since=now,
         asked=now,
-        ready_at=None if spec.ready.asks else now,
+        ready_at=now if ready else None,
         pid=one.pid,
         started=one.started,
         started_wall=one.started_wall,

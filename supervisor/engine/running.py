@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine import reloading
 from supervisor.engine.desk import Desk
-from supervisor.engine.embedding import install, prepare, runtime_dir
+from supervisor.engine.embedding import install, prepare, replace_mute, runtime_dir
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.loop import DOWN, UPGRADE, Engine
 from supervisor.engine.performing import Performer
@@ -215,6 +215,11 @@ class Running:
             await self.open_listeners()
             if self.ledger.proxies.keys() - self.performer.proxies.keys() and not self.ledger.stopping:
                 await self.align_proxies()
+            for name, state in self.ledger.proxies.items():
+                if state.spec.embedded and (mute := replace_mute(self.ledger, name, time.monotonic())):
+                    text = f"pid {mute.pid}: {mute.condemned}: starting another beside it"
+                    self.desk.say("proxy-mute", name, text, level="warning")
+                    self.engine.touch(mute.pool)
             for name, at in list(self._reload_due.items()):
                 if at <= time.monotonic() and not self.ledger.stopping:
                     async with self._aligning:

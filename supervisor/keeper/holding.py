@@ -231,10 +231,11 @@ class Holder:
             record |= {"pid": pid, "start_ticks": ticks, "boot": self._register.boot}
 
     def _bare_record(self, serial: int, ticks: int, pid: int) -> Record:
-        """All that can be said of a worker whose record was lost; the engine's journal knows the rest."""
+        """What can be said of a worker whose record was lost: what was put into its environment at its start."""
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
         now, wall = spawning.now()
-        return {
+        told = self._mark.record_of(pid)
+        bare = {
             "serial": serial,
             "boot": self._register.boot,
             "name": f"#{serial}",
@@ -246,6 +247,9 @@ class Holder:
             "pid": pid,
             "start_ticks": ticks,
         }
+        record = bare | {key: told[key] for key in ("name", "log", "listen", "note") if key in told}
+        complete(record, bare)
+        return record
 
     def _pin(self, record: Record) -> int:
         """A pidfd of exactly the recorded process, or -1."""
@@ -295,6 +299,10 @@ class Holder:
     def held(self) -> list[Message]:
         """Those that run; one that hangs on its way to exec is told as Spawned if it ever arrives."""
         return [_held(worker) for worker in self.by_serial.values() if worker.report < 0]
+
+    def given(self, socket: str) -> list[int]:
+        """Pids of the workers that were started with that listening socket."""
+        return [worker.pid for worker in self.by_serial.values() if socket in worker.record["listen"]]
 
     def sender(self, pid: int) -> Worker | None:
         """The worker in whose group or session that process is."""

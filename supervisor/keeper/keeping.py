@@ -213,7 +213,7 @@ class Keeper:
     def _listen(self, name: str, address: str, request: object) -> None:
         why = None
         try:
-            inode = self._listeners.listen(name, address)
+            inode = self._listeners.listen(name, address, self._holder.given(name))
             if inode is not None:
                 self._register.listens(name, address, inode)
         except CannotListen as error:

@@ -40,7 +40,12 @@ def order_of(launch: Message, record: Record, listeners: Listeners, notify_path:
         argv = [argument.replace("{fd}", "3") for argument in argv]
     env = _mapping(launch.get("env", {}), "env")
     # Last, so that nothing that the engine passes on can put another worker's marks on it.
-    env |= {"NOTIFY_SOCKET": notify_path, "CLUSTERCTL_SERIAL": str(record["serial"])}
+    told = encode({key: record[key] for key in ("name", "log", "listen", "note")}).decode().rstrip()
+    env |= {
+        "NOTIFY_SOCKET": notify_path,
+        "CLUSTERCTL_SERIAL": str(record["serial"]),
+        "CLUSTERCTL_RECORD": told,
+    }
     nofile = launch.get("nofile")
     if nofile is not None and not isinstance(nofile, int):
         raise BadOrder("nofile: not a number")

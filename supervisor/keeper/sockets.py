@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from supervisor.keeper import identity, limits
 
@@ -127,6 +127,15 @@ def _words(error: OSError, address: str) -> str:
 
 def _holder(address: str) -> str:
     """`, held by pid N (command)`, if /proc lets us see it."""
+    inodes = _listening_inodes(address)
+    for pid in identity.everyone():
+        if inodes and holds(pid, inodes):
+            return f", held by pid {pid} ({identity.command(pid)})"
+    return ""
+
+
+def _listening_inodes(address: str) -> set[int]:
+    """Of sockets that listen at that path or port, on any of the machine's addresses."""
     inodes = set()
     for name in ("tcp", "tcp6", "unix"):
         try:
@@ -140,10 +149,7 @@ def _holder(address: str) -> str:
                     inodes.add(int(fields[6]))
             elif fields[3] == "0A" and fields[1].endswith(f":{_port(address):04X}"):
                 inodes.add(int(fields[9]))
-    for pid in identity.everyone():
-        if inodes and holds(pid, inodes):
-            return f", held by pid {pid} ({identity.command(pid)})"
-    return ""
+    return inodes
 
 
 def _port(address: str) -> int:
@@ -192,14 +198,20 @@ class Listeners:
     def __init__(self) -> None:
         self._held: dict[str, tuple[str, socket.socket]] = {}
 
-    def listen(self, name: str, address: str) -> int | None:
-        """Binds and holds; the inode, or None if it was so already. Another address replaces the old one."""
+    def listen(self, name: str, address: str, pids: Collection[int]) -> int | None:
+        """Binds and holds; the inode, or None if it was so already. Another address replaces the old one.
+
+        `pids`: workers that were given a socket of that name; where the records of it were lost they have it still.
+        """
         if self._held.get(name, ("",))[0] == address:
             return None
-        end = bind(address)
-        # As systemd hands them over: who wants it otherwise says so, and who does not would end on EAGAIN.
-        # Only here: one that is taken back shares the flag with workers that live by it.
-        end.setblocking(True)
+        back = (take_back(inode, pids) for inode in (_listening_inodes(address) if pids else ()))
+        end = next(filter(None, back), None)
+        if end is None:
+            end = bind(address)
+            # As systemd hands them over: who wants it otherwise says so, and who does not would end on EAGAIN.
+            # Only here: one that is taken back shares the flag with workers that live by it.
+            end.setblocking(True)
         self.hold(name, address, end)
         return os.fstat(end.fileno()).st_ino
 

@@ -1,10 +1,14 @@
 """Finding and killing what an ended worker left behind, wherever it hides in the tree of processes."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Collection
+from typing import Any
 
 from supervisor.keeper import identity
+
+RECORD = b"CLUSTERCTL_RECORD="
 
 
 class Mark:
@@ -25,6 +29,15 @@ class Mark:
             if entry.startswith(b"CLUSTERCTL_SERIAL=") and entry[18:].isdigit():
                 return int(entry[18:])
         return None
+
+    def record_of(self, pid: int) -> dict[str, Any]:
+        """What the worker's record says of it besides: it is in its environment too, for records may be lost."""
+        try:
+            told = next(one for one in identity.environment(pid) if one.startswith(RECORD))
+            found = json.loads(told.removeprefix(RECORD))
+        except (StopIteration, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 def kill_group(pid: int) -> bool:

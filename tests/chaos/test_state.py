@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -149,6 +150,17 @@ def test_lost_records_of_the_keeper_cost_no_worker(cluster: Cluster) -> None:
     before = pids(cluster)
     kill_both(cluster)
     (cluster.state / "workers.jsonl").unlink()
+    cluster.up()
+    once_each(cluster)
+    assert pids(cluster) == before
+
+
+def test_a_state_directory_lost_as_a_whole_costs_no_worker(cluster: Cluster) -> None:
+    """Somebody removed it, and both were killed: the verbs know who lives, and the next `up` adopts them."""
+    before = pids(cluster)
+    kill_both(cluster)
+    shutil.rmtree(cluster.state)
+    assert "3 workers still run, unsupervised (web.0, web.1, web.2)" in cluster.verb("status").err
     cluster.up()
     once_each(cluster)
     assert pids(cluster) == before

@@ -56,3 +56,23 @@ def test_only_a_backend_that_we_added_is_tried_to_be_removed_again(added: bool) 
     left = Backend(name="web.0", address="127.0.0.1:9001", rotation=Rotation.MAINT, added=added)
     wanted = Want(upstream="web", members=(Member(address="127.0.0.1:9002", name="web.1"),), remove=(left.address,))
     assert lingers(Upstream(name="web", backends=(left,)), wanted) is added
+
+
+@pytest.mark.parametrize(("spec", "address"), [(PORTS, "127.0.0.1:9001"), (SHARED, "127.0.0.1:8000")])
+@pytest.mark.parametrize(
+    ("exposed", "seen", "wanted"),
+    [
+        (True, Rotation.READY, Rotation.READY),
+        (True, Rotation.MAINT, Rotation.MAINT),
+        (False, Rotation.READY, Rotation.MAINT),
+    ],
+)
+def test_who_is_asked_anew_whether_it_is_ready_keeps_the_requests_that_it_has(
+    exposed: bool, seen: Rotation, wanted: Rotation, spec: PoolSpec, address: str
+) -> None:
+    """Its engine was killed and its journal lost: nobody who serves goes out of rotation for that."""
+    found = replace(worker(1, 1, address, Phase.STARTING), exposed=exposed)
+    upstream = Upstream(name="web", backends=(Backend(name="web.0", address=address, rotation=seen),))
+    held = want(Pool(spec=spec, desired=1, revisions={1: spec}), [found], {}, upstream)
+    assert held is not None
+    assert [member.rotation for member in held.members] == [wanted]

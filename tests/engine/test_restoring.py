@@ -137,6 +137,24 @@ def test_with_nothing_remembered_what_runs_is_what_was_wanted(desk: Desk) -> Non
     assert desk.ledger.slot("web", 0).generation == 7
 
 
+def test_a_generation_that_the_journal_lost_serves_until_it_is_replaced(desk: Desk) -> None:
+    """It is taken in, is another than what is wanted, and its number is not given again."""
+    desk.ledger.keep(Slot(pool="web", number=0, generation=1))
+    assert take_in_unknown(desk, [held(4, note={**NOTE, "generation": "2"})], now=50.0) == []
+    pool = desk.ledger.pools["web"]
+    assert (pool.generation, pool.complete) == (2, 1)
+    assert (desk.ledger.workers[4].generation, desk.ledger.slot("web", 0).generation) == (2, 1)
+
+
+@pytest.mark.parametrize(("age", "phase"), [(61.0, Phase.READY), (59.0, Phase.STARTING)])
+def test_who_said_that_it_is_ready_is_not_asked_to_say_so_again(desk: Desk, age: float, phase: Phase) -> None:
+    """With sd_notify nobody is asked: one that has outlived its time had said so, or it would have been ended."""
+    spec = replace(SPEC, ready=ReadySpec(notify=True, timeout=60.0))
+    desk.ledger.pools["web"] = Pool(spec=spec, desired=2, revisions={1: spec})
+    assert take_in_unknown(desk, [held(4, note=NOTE, started=100.0)], now=100.0 + age) == []
+    assert desk.ledger.workers[4].phase is phase
+
+
 @pytest.mark.parametrize(
     "note",
     [{}, {**NOTE, "pool": "gone"}, {**NOTE, "slot": "x"}, {**NOTE, "generation": "-1"}, {**NOTE, "slot": "1²"}],

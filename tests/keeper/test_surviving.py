@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.keeper import identity
+from supervisor.keeper.held import living
 from supervisor.model.launch import Exited, Notified
 from tests.keeper.stage import Stage, alive, until
 from tests.keeper.test_ending import FAMILY
@@ -190,6 +191,24 @@ async def test_a_damaged_record_costs_no_worker(stage: Stage, damage: str) -> No
     stage.keeper()
     engine = await stage.engine()
     assert sorted(held.serial for held in await engine.link.held()) == [1, 2]
+
+
+async def test_of_a_worker_whose_record_is_lost_the_next_keeper_knows_what_it_was_told_to_start(
+    stage: Stage,
+) -> None:
+    """Its environment bears it, and a worker of a lost note would be taken for one that nobody wants."""
+    first = stage.keeper()
+    engine = await stage.engine()
+    for serial in (1, 2):  # the thorough way, and the quick one
+        await engine.spawned(stage.sleeper(serial, note={"pool": "web", "slot": str(serial), "odd": "é"}))
+    before = await engine.link.held()
+    first.kill()
+    first.wait()
+    (stage.state / "workers.jsonl").unlink()
+    assert [row["name"] for row in living(str(stage.state))] == ["web.1", "web.2"]
+    stage.keeper()
+    engine = await stage.engine()
+    assert [(one.name, one.note) for one in await engine.link.held()] == [(one.name, one.note) for one in before]
 
 
 async def test_a_record_that_names_another_worker_is_not_believed(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.test_state import kill_both
 from tests.load.running import load
 from tests.whole.balancer import VERSIONS, Balancer, balancer
 from tests.whole.cluster import Cluster, Json, alive, cluster, port_block, until
@@ -158,6 +159,37 @@ def test_the_embedded_proxy_is_killed_and_comes_back_with_its_servers() -> None:
         assert {row["pid"] for row in made.workers()} == workers
         rotations = {b["worker"]: b["rotation"] for b in made.backends().values()}
         assert rotations["web.2"] == "maint"
+
+
+def processes_of_haproxy(made: Cluster) -> set[int]:
+    return {pid for pid, line in made.processes().items() if "haproxy" in line and "-W" in line}
+
+
+@pytest.mark.parametrize("lost", ["journal", "journal and records"])
+def test_the_embedded_proxy_goes_on_where_nothing_is_remembered_of_it(lost: str) -> None:
+    """It has all the traffic: a lost journal must not end it."""
+    stage = Stage("embedded", workers=2)
+    with staged(stage) as made, load(load_plan(made, stage)) as running:
+        before = processes_of_haproxy(made)
+        kill_both(made)
+        for name in lost.split(" and "):
+            (made.state / {"records": "workers.jsonl"}.get(name, name)).unlink()
+        made.up()
+        made.until_pool(lambda p: p["ready"] == 2, "all serve")
+        result = running.stop()
+        assert processes_of_haproxy(made) == before
+        assert result.failed == 0, f"{result.summary()}\n{made.story()}"
+
+
+def test_an_embedded_proxy_whose_sockets_were_removed_gets_a_successor_beside_it() -> None:
+    """Nobody can operate it without, and it serves until another does."""
+    with staged(Stage("embedded", workers=2)) as made:
+        before = processes_of_haproxy(made)
+        for name in ("haproxy.sock", "master.sock"):
+            (made.state / "proxies" / "lb" / name).unlink()
+        until(lambda: not processes_of_haproxy(made) & before, "the successor alone", 20)
+        made.until_pool(lambda p: p["ready"] == 2, "all serve", 20)
+        made.must("restart", "web")
 
 
 def test_the_embedded_proxy_is_reconfigured_under_load_and_loses_nothing() -> None:
