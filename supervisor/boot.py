@@ -125,6 +125,24 @@ async def run(config: str, state_dir: str) -> int:
     return await serve_until_ended(running, socket.socket(fileno=api_fd))
 
 
+class Garbage:
+    """Objects in circles are looked for by time too, which takes 1 ms with a thousand workers. A stream that is cut off
+    leaves 20 KB and the events that it had, in so few objects that by their number alone they stayed for hours.
+    """
+
+    EVERY = 60.0
+    """Seconds."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._looked = now()
+
+    def look(self) -> None:
+        if self._now() - self._looked >= self.EVERY:
+            self._looked = self._now()
+            gc.collect()
+
+
 async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     """The engine's life; the exit code. Only an end that was asked for ends the keeper and its workers too."""
     engine, link = running.engine, running.link
@@ -138,7 +156,13 @@ async def serve_until_ended(running: Running, listener: socket.socket) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
-    engine.on_readings = door.prepare
+    garbage = Garbage()
+
+    def come() -> None:
+        door.prepare()
+        garbage.look()
+
+    engine.on_readings = come
     link.up()
     why = "a fault"
     try:
