@@ -25,6 +25,10 @@ class NoAnswer(Exception):
     """Nobody answered: no cluster, the engine is away, or the answer made no sense."""
 
 
+class TooLate(NoAnswer):
+    """Somebody listens, and did not answer in time."""
+
+
 class NobodyThere(NoAnswer):
     """There is no socket, or nobody listens on it: no cluster runs there."""
 

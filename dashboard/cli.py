@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.finding import NoConfig
-from dashboard.printing import fail, out, paper_for, tell
+from dashboard.printing import fail, let_go_of_stdout, open_streams, out, paper_for, tell
 from dashboard.verbs import CHANGE, COMMON, OTHERS_WORDS, VERBS, Usage, Verb, find
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -16,6 +16,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb; the exit codes are the contract's."""
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 is no reason to fail
@@ -43,9 +44,19 @@ def main(argv: list[str] | None = None) -> int:
         tell("interrupted")
         return 130
     except BrokenPipeError:
-        # Who read us has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        let_go_of_stdout()
+        return 0  # who read us has enough
+    except OSError as error:
+        let_go_of_stdout()
+        # The disk that a result went to is full, the directory that we are in is gone.
+        fail(f"{words[0] if words else 'help'}: {_trouble(error)}")
+        return 1
+
+
+def _trouble(error: OSError) -> str:
+    """`no space left on device`, with the file where it is known."""
+    reason = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _nobody_there(socket: str) -> str:

@@ -1,6 +1,5 @@
 """`clusterctl down`: asks the engine to end everything gracefully, and waits until the keeper is gone."""
 
-import fcntl
 import os
 import select
 import signal
@@ -13,6 +12,7 @@ from dashboard.answers import NoAnswer, NobodyThere, Refused, quoted
 from dashboard.changes import Change, accepted, plan, submitted
 from dashboard.finding import Place, place
 from dashboard.following import Progress, Row, outcome
+from dashboard.keepers import keeper_of
 from dashboard.pipe import Pipe
 from dashboard.printing import fail, result, tell
 from dashboard.survivors import survivors, unsupervised
@@ -36,7 +36,8 @@ def down(args: Namespace) -> int:
         if args.keep_workers or (keeper := keeper_of(where.state)) is None:
             raise
         tell(f"{error}; telling the keeper (pid {keeper}) to end")
-        os.kill(keeper, signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
+            os.kill(keeper, number)
         return _keeper_ended(where, keeper, args.timeout)
     except KeyboardInterrupt:
         tell(f"interrupted; cluster {where.name} goes on ending")
@@ -100,20 +101,6 @@ def _keeper_over(where: Place, keeper: int, timeout: float | None) -> bool:
             if deadline is not None and time.monotonic() >= deadline:
                 return False
     return True
-
-
-def keeper_of(state: str) -> int | None:
-    """The pid of who holds the state directory's lock, where somebody does."""
-    try:
-        with open(os.path.join(state, "lock"), encoding="ascii", errors="replace") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = lock.read(32).strip()
-                return int(pid) if pid.isdecimal() else None
-    except OSError:
-        pass
-    return None
 
 
 @contextmanager

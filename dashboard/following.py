@@ -113,12 +113,16 @@ def _to_the_end(pipe: Pipe, operation: Row, deadline: float | None, progress: Pr
         time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - now)))
         pause = min(pause * 1.3, _LAST_PAUSE)
         try:
-            operation = dict(pipe.get(f"/v1/operations/{quoted(str(operation.get('id')))}").json())
+            most = pipe.timeout if deadline is None else min(pipe.timeout, max(0.1, deadline - time.monotonic()))
+            asked = Pipe(pipe.socket, most).get(f"/v1/operations/{quoted(str(operation.get('id')))}")
+            operation = dict(asked.json())
             heard = time.monotonic()
         except Refused as error:
             raise NoAnswer(f"{_name(operation)} cannot be followed: {error.detail}") from error
         except NoAnswer as error:
             # The engine is started again by its keeper; the operation is in its journal and goes on.
+            if deadline is not None and time.monotonic() >= deadline:
+                return operation
             if time.monotonic() - heard > _PATIENCE:
                 raise
             gone = isinstance(error, NobodyThere)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dashboard.answers import NoAnswer, Refused, quoted, refusal
+from dashboard.keepers import why_silent
 from dashboard.log_places import Places, log_question
 from supervisor.model.events import Event
 from supervisor.model.snapshot import OperationRow, Snapshot
@@ -194,6 +195,6 @@ def _why(error: Exception, socket: str) -> str:
         case httpx.ConnectError():
             return f"nobody listens on {socket}"
         case httpx.TimeoutException():
-            return "the engine does not answer in time"
+            return f"the engine does not answer in time; {why_silent(socket)}"
         case _:
             return f"the engine ended the connection ({type(error).__name__})"

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dashboard.answers import NoAnswer, NobodyThere, Refused, refusal
+from dashboard.answers import NoAnswer, NobodyThere, Refused, TooLate, refusal
 
 _CHUNK = 65_536
 _LONGEST_HEAD = 65_536
@@ -41,7 +41,7 @@ class Pipe(NamedTuple):
         """One reading; asked once more when the engine died over it."""
         try:
             return self.send("GET", path)
-        except NobodyThere:
+        except (NobodyThere, TooLate):
             raise
         except NoAnswer:
             return self.send("GET", path)
@@ -54,7 +54,7 @@ class Pipe(NamedTuple):
                 status, headers, rest = _head(link)
                 whole = b"".join(_body(link, headers, rest))
             except OSError as error:
-                raise NoAnswer(_why(error, self.timeout)) from error
+                raise _silence(error, self.socket, self.timeout) from error
         if status >= 400:
             raise refusal(status, whole)
         return Answer(status, headers, whole)
@@ -70,7 +70,7 @@ class Pipe(NamedTuple):
                 link.settimeout(silence)
                 yield from _split(_body(link, headers, rest))
             except OSError as error:
-                raise NoAnswer(_why(error, silence)) from error
+                raise _silence(error, self.socket, silence) from error
 
 
 def _connected(pipe: Pipe, timeout: float | None) -> socket.socket:
@@ -173,7 +173,9 @@ def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _why(error: OSError, timeout: float | None) -> str:
-    if isinstance(error, TimeoutError):
-        return f"the engine did not answer within {timeout:g} s"
-    return f"the engine ended the connection ({error.strerror or error})"
+def _silence(error: OSError, socket: str, timeout: float | None) -> NoAnswer:
+    if not isinstance(error, TimeoutError):
+        return NoAnswer(f"the engine ended the connection ({error.strerror or error})")
+    from dashboard.keepers import why_silent
+
+    return TooLate(f"the engine did not answer within {timeout:g} s; {why_silent(socket)}")

@@ -9,6 +9,25 @@ from dashboard.table import Paper
 from supervisor.model.text import clean
 
 
+def open_streams() -> None:
+    """A shell's `>&-` leaves one closed: what is opened next would get its number, and be written to."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)  # also makes it one for our children
+            if null != number:
+                os.close(null)
+            else:
+                os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def let_go_of_stdout() -> None:
+    """It takes nothing more: Python would complain once again when it flushes at exit."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def paper_for(stream: TextIO) -> Paper:
     """Plain without end for pipes and files; the terminal's width, and colour unless told otherwise, else."""
     if not stream.isatty():

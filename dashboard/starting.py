@@ -55,7 +55,7 @@ def running(where: Place) -> bool:
 
 
 def already_up(where: Place) -> str:
-    from dashboard.ending import keeper_of
+    from dashboard.keepers import keeper_of
 
     keeper = keeper_of(where.state)
     held = f" (keeper pid {keeper})" if keeper else ""

@@ -10,8 +10,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from dashboard.ending import keeper_of
 from dashboard.finding import Place
+from dashboard.keepers import keeper_of
 
 _PREFIX = "clusterctl-demo-"
 _BEGUN = 120.0

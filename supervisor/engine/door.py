@@ -19,6 +19,7 @@ from supervisor.engine.rows import exit_row, host_row, operation_row, pool_row, 
 from supervisor.engine.running import Running
 from supervisor.engine.tailing import lines_of, lines_to_come, logged, logs_of, places_of, told_place
 from supervisor.host.following import Place
+from supervisor.keeper.identity import is_stopped
 from supervisor.model.errors import Unknown
 from supervisor.model.events import Event
 from supervisor.model.requests import AnyRequest, Reload, Shutdown, Upgrade
@@ -69,7 +70,6 @@ class EngineDoor:
         operations = self._operations(ledger)
         running = [row for row in operations if row.ended is None]
         ended = [row for row in operations if row.ended is not None]
-        warnings = (self._engine.journal.failing,) if self._engine.journal.failing else ()
         self._cached = Snapshot(
             revision=ledger.revision,
             time=rfc3339(time.time()),
@@ -91,9 +91,15 @@ class EngineDoor:
             ),
             proxies=tuple(proxy_row(ledger, state, now) for state in ledger.proxies.values()),
             operations=(*ended[-OPERATIONS_SHOWN:], *running),
-            warnings=warnings,
+            warnings=tuple(self._warnings()),
         )
         return self._cached
+
+    def _warnings(self) -> Iterator[str]:
+        if self._engine.journal.failing:
+            yield self._engine.journal.failing
+        if is_stopped(keeper := self._keeper_pid):
+            yield f"the keeper is stopped: nothing is started and no end is noticed until `kill -CONT {keeper}`"
 
     def _operations(self, ledger: Ledger) -> list[OperationRow]:
         """Those that are as they were in the last picture are not written out again, with all their steps."""

@@ -137,7 +137,7 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
     """Why it is where it is, where that is not plain."""
     match worker.phase:
         case Phase.STARTING:
-            return worker.why or "waiting for its first answer"
+            return worker.why or ("waiting for its first answer" if worker.pid else "the keeper is starting it")
         case Phase.DRAINING:
             flight = f"{backend.in_flight} in flight; " if backend and backend.in_flight is not None else ""
             return f"{flight}{worker.stop_why}"

@@ -107,5 +107,7 @@ def teller(ready_fd: int | None) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # TTOU: a word to the terminal must not stop us where we run in the background (stty tostop).
+    for number in (signal.SIGPIPE, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(main())

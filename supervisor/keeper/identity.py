@@ -20,6 +20,11 @@ def is_zombie(pid: int) -> bool:
     return _stat(pid)[:1] == [b"Z"]
 
 
+def is_stopped(pid: int) -> bool:
+    """By SIGSTOP or Ctrl-Z."""
+    return _stat(pid)[:1] == [b"T"]
+
+
 def parent_of(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[1]) if len(fields) > 1 else 0

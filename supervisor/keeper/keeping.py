@@ -213,8 +213,7 @@ class Keeper:
     def _listen(self, name: str, address: str, request: object) -> None:
         why = None
         try:
-            inode = self._listeners.listen(name, address, self._holder.given(name))
-            if inode is not None:
+            if (inode := self._listeners.listen(name, address, self._holder.given(name))) is not None:
                 self._register.listens(name, address, inode)
         except CannotListen as error:
             why = str(error)
@@ -259,6 +258,10 @@ class Keeper:
                 self._tell({"type": "ReloadAsked"})
             case signal.SIGTERM | signal.SIGINT:
                 self._terminate(signal_name(number))
+            case signal.SIGTSTP:
+                aloud(
+                    "Ctrl-Z is ignored, for stopped we would watch over nobody; Ctrl-C stops everything gracefully"
+                )
 
     def _terminate(self, name: str) -> None:
         self._terminating += 1

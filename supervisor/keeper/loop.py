@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 
 Callback = Callable[[], None]
-SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
 
 
 class Loop:

@@ -48,12 +48,16 @@ def write_config(path: str, text: str) -> None:
     """Replace the file at once, readable by its owner alone.
 
     No fsync: each engine that starts writes it again, and a slow disk must not stop the loop, which writes it too.
+    Raises ProxyRefused where the disk does not take it.
     """
     temporary = f"{path}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-    os.replace(temporary, path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ProxyRefused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def read_config(runtime_dir: str) -> str:

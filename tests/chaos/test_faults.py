@@ -287,6 +287,21 @@ def test_down_goes_on_though_the_engine_is_killed_over_it() -> None:
         assert made.settled_processes() == {}
 
 
+def test_a_stopped_keeper_is_said_and_down_has_it_go_on() -> None:
+    """SIGSTOP: no end is noticed and no engine started; what shows it is a warning, then words, then an end."""
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n') as made:
+        running = made.snapshot()["engine"]
+        os.kill(running["keeper_pid"], signal.SIGSTOP)
+        said = f"until `kill -CONT {running['keeper_pid']}`"
+        made.until(lambda s: any(warning.endswith(said) for warning in s["warnings"]), "the warning")
+        assert made.verb("scale", "jobs=3", "--timeout", "500ms").code == 6
+        os.kill(running["pid"], signal.SIGKILL)
+        ran = made.verb("down", "--timeout", "30s", timeout=60)
+        assert f"its keeper (pid {running['keeper_pid']}) is stopped, by Ctrl-Z or SIGSTOP" in ran.err
+        assert ran.code == 0, ran
+        assert not alive(running["keeper_pid"])
+
+
 def test_the_read_only_socket_shows_and_refuses() -> None:
     """By verbs, as a member of the group would use it."""
     with tempfile.TemporaryDirectory(prefix="look-") as place:

@@ -1,9 +1,14 @@
 """What each changing verb asks of the API, and how it ends."""
 
+import threading
+import time
+
 import pytest
 
+from dashboard.answers import NoAnswer
+from dashboard.pipe import Pipe
 from tests.dashboard.conftest import Run
-from tests.dashboard.fake_api import FakeApi, Reply, as_json, operation, refused
+from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
 
 pytestmark = pytest.mark.real
 
@@ -76,6 +81,36 @@ def test_time_running_out_is_exit_6_and_says_how_to_go_on(api: FakeApi, run: Run
     assert ran.code == 6
     assert "still going: op-7 (scale web=4): 1 of 4 workers serve" in ran.out
     assert "clusterctl operations op-7" in ran.err
+
+
+def test_an_engine_that_hangs_meanwhile_does_not_outlast_the_timeout(api: FakeApi, run: Run) -> None:
+    api.on("PATCH /v1/pools/web", as_json(operation(), 202))
+    told = threading.Event()
+
+    def hang(_: Asked) -> Reply:
+        told.wait(20)
+        return as_json(operation())
+
+    api.on("GET /v1/operations/op-7", hang)
+    began = time.monotonic()
+    assert run("scale", "web=4", "--timeout", "300ms").code == 6
+    assert time.monotonic() - began < 5
+    told.set()
+
+
+def test_one_that_does_not_answer_in_time_is_not_asked_again(api: FakeApi) -> None:
+    """That would take as long once more; it is said what replaces it."""
+    told = threading.Event()
+
+    def hang(_: Asked) -> Reply:
+        told.wait(20)
+        return as_json({})
+
+    api.on("GET /v1/snapshot", hang)
+    with pytest.raises(NoAnswer, match=r"did not answer within 0\.2 s; its keeper replaces one that hangs"):
+        Pipe(api.socket, 0.2).get("/v1/snapshot")
+    told.set()
+    assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize("number", ["10001", "+99999999999", "-10001"])

@@ -176,6 +176,15 @@ async def test_a_hangup_asks_for_a_reload(stage: Stage) -> None:
     await engine.told(ReloadAsked)
 
 
+async def test_ctrl_z_does_not_stop_it(stage: Stage) -> None:
+    """Nobody would see a worker's end, or start the engine again."""
+    keeper = stage.keeper()
+    engine = await stage.engine()
+    keeper.send_signal(signal.SIGTSTP)
+    await engine.spawned(stage.launch(1, "raise SystemExit(7)"))
+    assert (await engine.exited(1)).code == 7
+
+
 async def test_a_hang_up_while_no_engine_is_there_is_told_to_the_next_one(stage: Stage) -> None:
     """One that is lost is a configuration that an operator believes to be in force."""
     keeper = stage.keeper(changed="limits.BACKOFF_FIRST = 1.0")
