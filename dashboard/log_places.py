@@ -5,6 +5,7 @@ from supervisor.model.text import PLACE_MARK
 
 _LONGEST = 48_000
 """Bytes of a question that the engine takes; more than a thousand logs are within it."""
+TOO_MANY = "these are too many logs to go on in each where it was: from here on; lines before may be missing"
 
 
 class Places:
@@ -26,11 +27,17 @@ class Places:
         self._found[log] = self._now = [int(number) for number in numbers]
         return True
 
+    @property
+    def too_many(self) -> bool:
+        """The next question cannot name them all: it goes on at the present, and lines may be missing."""
+        return len(self._named()) > _LONGEST
+
     def question(self) -> str:
         """The value of `from`; empty at first, and where there are too many to name."""
-        words = ",".join(f"{log}~{at}~{rotated}~{lines}" for log, (at, rotated, lines) in self._found.items())
-        asked = quoted(words)
-        return asked if len(asked) <= _LONGEST else ""
+        return "" if self.too_many else self._named()
+
+    def _named(self) -> str:
+        return quoted(",".join(f"{log}~{at}~{turned}~{lines}" for log, (at, turned, lines) in self._found.items()))
 
 
 def log_question(target: str, lines: int, follow: bool, places: Places | None) -> str:

@@ -50,7 +50,7 @@ def rollout_status(args: Namespace) -> int:
 
 
 def logs(args: Namespace) -> int:
-    from dashboard.log_places import Places, log_question
+    from dashboard.log_places import TOO_MANY, Places, log_question
 
     pipe, places = _pipe(args), Places() if args.follow else None
     lines: int = _LINES_SHOWN if args.lines is None else args.lines
@@ -67,8 +67,10 @@ def logs(args: Namespace) -> int:
             if not args.follow:
                 raise
             tell(f"{error}; following again")
-        if not args.follow:
+        if places is None:
             return 0
+        if places.too_many:
+            tell(TOO_MANY)
         time.sleep(0.5)
 
 

@@ -159,6 +159,14 @@ def test_followed_logs_go_on_when_the_engine_comes_back(api: FakeApi, run: Run) 
     assert api.asked[1].path.endswith("?lines=0&follow=1&from=web.0%2B1~70~0~3")
 
 
+def test_logs_that_are_too_many_to_go_on_in_are_said_to_be(api: FakeApi, run: Run) -> None:
+    marks = "".join(f"\x1ejobs-{n}.{n}+1~70000000~0~2\none\n" for n in range(2_000))
+    cut = Reply(200, b"", chunks=(marks.encode(),), cut=True)
+    api.on("GET /v1/pools/jobs/log", cut, refused(404, "unknown", "gone"))
+    assert "lines before may be missing" in run("logs", "-f", "jobs").err
+    assert api.asked[1].path.endswith("?lines=0&follow=1&from=")
+
+
 def test_operations_are_listed_and_one_is_followed(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/operations", as_json([operation("done", progress="so")]))
     api.on("GET /v1/operations/op-7", as_json(operation()), as_json(operation("failed", why="no")))

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from dashboard.answers import NoAnswer, Refused
-from dashboard.log_places import Places
+from dashboard.log_places import TOO_MANY, Places
 from dashboard.tui.ink import Span
 from dashboard.tui.keys import LOG_KEYS
 from dashboard.tui.paging import copy, page_out
@@ -81,6 +81,8 @@ class LogScreen(Screen[None]):
                 self.state = "ended; asking again"
             except (NoAnswer, Refused) as lost:
                 self.state = str(lost)
+            if places.too_many:
+                self.top.say(TOO_MANY, "warning")
             self.tell()
             await asyncio.sleep(1.0)
 
