@@ -1,13 +1,15 @@
 """Events and logs as they come: resume, catching up, silence, and readers that go away."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import AsyncGeneratorType
 
 import pytest
 
-from supervisor.api.stream import with_silence
+from supervisor.api.stream import Stream, with_silence
 from tests.api.served import Served, served, until
 
 pytestmark = pytest.mark.real
@@ -45,6 +47,26 @@ async def test_following_goes_on_where_the_reader_left_off(api: Served) -> None:
         assert json.loads(await anext(lines))["text"] == "three"
         assert api.door.followers == 1
     await until(lambda: api.door.followers == 0)
+
+
+async def test_a_reader_who_leaves_leaves_nothing_behind_that_waits_for_the_collector(api: Served) -> None:
+    api.door.publish("one")
+    gc.collect()
+    gc.disable()
+    try:
+        for way in ("behind the last event", "amid what is sent"):
+            async with api.http.stream("GET", "/v1/events", params={"follow": 1}) as answer:
+                await anext(answer.aiter_lines())
+                if way == "amid what is sent":
+                    for number in range(40):
+                        api.door.publish("long " * 2_000 + str(number))
+                    await asyncio.sleep(0.05)
+            await until(lambda: api.door.followers == 0)
+            await asyncio.sleep(0.05)
+            held = [one for one in gc.get_objects() if isinstance(one, AsyncGeneratorType | Stream)]
+            assert not [one for one in held if "supervisor" in repr(one) or "follow" in repr(one)], way
+    finally:
+        gc.enable()
 
 
 async def test_a_follower_s_stream_ends_when_we_end(tmp_path: Path) -> None:
