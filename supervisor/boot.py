@@ -126,8 +126,8 @@ async def run(config: str, state_dir: str) -> int:
 
 
 class Garbage:
-    """Objects in circles are looked for by time too, which takes 1 ms with a thousand workers: asyncio leaves one at
-    each connection's end, and by the number of objects alone thousands of them wait for hours.
+    """Objects in circles are looked for by time too, which takes 1 ms with a thousand workers: asyncio leaves one
+    at each connection's end, and by the number of objects alone thousands of them wait for hours.
     """
 
     EVERY = 60.0
