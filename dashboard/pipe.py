@@ -1,5 +1,6 @@
 """The quick verbs' client of the API: HTTP/1.1 over a unix socket, with the standard library alone."""
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
@@ -86,6 +87,8 @@ def _connected(pipe: Pipe, timeout: float | None) -> socket.socket:
         raise Refused(403, "not_permitted", f"{pipe.socket}: permission denied; it is its owner's alone") from error
     except OSError as error:
         link.close()
+        if error.errno == errno.ELOOP:  # a link to itself
+            raise NobodyThere(pipe.socket) from error
         raise NoAnswer(f"{pipe.socket}: {error.strerror or error}") from error
     return link
 

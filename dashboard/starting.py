@@ -4,7 +4,6 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -84,7 +83,8 @@ def start_detached(where: Place, timeout: float, say: Callable[[str], None] = re
     if running(where):
         say(already_up(where))
         return 0
-    with tempfile.TemporaryFile() as said:
+    # In memory: a full /tmp must not keep a cluster down.
+    with os.fdopen(os.memfd_create("said"), "w+b") as said:
         keeper, ready = launched(where, said)
         try:
             answer = _until_ready(keeper, ready, timeout)
@@ -143,7 +143,6 @@ def _not_up(where: Place, keeper: subprocess.Popen[bytes], said: IO[bytes], time
         tell_tail(f"{where.state}/engine.log")
         return 6
     fail(f"cluster {where.name} did not start: the keeper ended with exit code {code}")
-    tell_tail(f"{where.state}/engine.log")
     return code if code in (2, 5) else 1
 
 

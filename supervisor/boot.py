@@ -32,6 +32,7 @@ from supervisor.engine.restoring import journaled_spec, owed, restore, resume, s
 from supervisor.engine.running import Running
 from supervisor.engine.spare import Spare
 from supervisor.host.launching import KeeperLink
+from supervisor.keeper.claiming import words
 from supervisor.keeper.identity import boot_id, start_ticks
 from supervisor.model.errors import BadConfig, BadRequest
 from supervisor.model.launch import Exited, Held, ReloadAsked, Spawned, Terminate, Told
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"{options.state_dir}: {error}", file=sys.stderr)
+        print(f"{options.state_dir}: {words(error)}", file=sys.stderr)
         return 1
 
 

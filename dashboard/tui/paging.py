@@ -25,13 +25,19 @@ def plain(lines: Iterable[Line]) -> list[str]:
 
 def page_out(top: "TopApp", lines: Iterable[str]) -> None:
     """Leave the terminal to the pager until it ends; the streams wait meanwhile, and the cluster goes on."""
-    command = shlex.split(os.environ.get("PAGER") or "less") or ["less"]
-    with tempfile.NamedTemporaryFile("w", prefix="clusterctl-", suffix=".txt", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-        file.flush()
-        failed = _run(top, [*command, file.name])
+    pager = os.environ.get("PAGER") or "less"
+    try:
+        command = shlex.split(pager) or ["less"]
+        with tempfile.NamedTemporaryFile("w", prefix="clusterctl-", suffix=".txt", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+            file.flush()
+            failed = _run(top, [*command, file.name])
+    except OSError as error:
+        failed = f"no file to show it from: {(error.strerror or str(error)).lower()}"
+    except ValueError as error:
+        failed = f"$PAGER makes no sense: {error}"
     if failed:
-        top.say(f"{command[0]}: {failed}", "warning")
+        top.say(f"{pager}: {failed}", "warning")
 
 
 def _run(top: "TopApp", argv: list[str]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from supervisor.keeper import identity
-from supervisor.keeper.claiming import Log, Refused, claim, write_pid
+from supervisor.keeper.claiming import Log, Refused, claim, complain, words, write_pid
 from supervisor.keeper.keeping import Keeper
 from supervisor.keeper.records import Register
 
@@ -32,7 +32,7 @@ def main() -> int:
         asked = understand(sys.argv[1:])
         lock = claim(asked.directory)
     except Refused as refused:
-        print(f"clusterctl keeper: {refused}", file=sys.stderr)
+        complain(*str(refused).split("\n"))
         return refused.exit_code
     log = Log(asked.directory)
     try:
@@ -43,7 +43,7 @@ def main() -> int:
         soft_nofile = raise_nofile()
         keeper = Keeper(asked.directory, lock, asked.argv, register, log, soft_nofile, teller(asked.ready_fd))
     except OSError as error:
-        print(f"clusterctl keeper: {asked.directory}: {error}; nothing was started", file=sys.stderr)
+        complain(f"{asked.directory}: {words(error)}; nothing was started")
         return 2
     # What exists now stays; a collection would only make a forked child copy it.
     gc.collect()

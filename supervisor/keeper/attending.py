@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from supervisor.keeper import limits, spawning
 from supervisor.keeper.channel import Channel
-from supervisor.keeper.claiming import rotate
+from supervisor.keeper.claiming import complain, rotate, size, tail
 from supervisor.keeper.loop import Loop
 from supervisor.keeper.protocol import Message
 from supervisor.keeper.straggling import kill_group, send
@@ -34,6 +34,8 @@ class Engine:
         self._soft_nofile = soft_nofile
         self._spares = spares()
         self._started = 0.0
+        self._log_from = 0
+        """Byte of its log at which its own words begin."""
         self._delay = 0.0
         self._report = b""
         self._fallback: str | None = None
@@ -65,6 +67,7 @@ class Engine:
         self._started = time.monotonic()
         try:
             rotate(self._log_path, limits.ENGINE_LOG)
+            self._log_from = size(self._log_path)
             ours, theirs = socket.socketpair()
         except OSError as error:
             self._later(f"no engine: {error.strerror}")
@@ -134,6 +137,12 @@ class Engine:
         if self.channel:
             self.channel.close()
             self.channel = None
+
+    def lament(self) -> None:
+        """It never came up, and will not: to our log, and to whoever started us and sees no log, with its words."""
+        why = f"engine: {self.why} before it ever came up; the keeper ends"
+        self.log(why)
+        complain(why, *tail(self._log_path, self._log_from, limits.LAST_WORDS))
 
     def again(self, at_once: bool = False) -> None:
         if self._fallback is not None and not at_once:

@@ -1,9 +1,11 @@
 """The state directory: that it is ours alone, who holds it, and the keeper's own few lines of log."""
 
+import contextlib
 import fcntl
 import os
 import select
 import stat
+import sys
 import time
 
 from supervisor.keeper import identity, limits
@@ -29,9 +31,11 @@ def claim(directory: str) -> int:
         longest = os.path.join(directory, "clusterctl.sock")
         if len(os.fsencode(longest)) > 107:
             raise Refused(f"{directory}: too long a path for a socket in it (at most 91 bytes)", 2)
-        lock = os.open(os.path.join(directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # What a link leads to is another's, and would be written over.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(os.path.join(directory, "lock"), flags, 0o600)
     except OSError as error:
-        raise Refused(f"{directory}: {error.strerror}; nothing was started", 2) from None
+        raise Refused(f"{directory}: {words(error)}; nothing was started", 2) from None
     _lock(directory, lock)
     write_pid(lock, os.getpid())
     return lock
@@ -64,6 +68,13 @@ def _lock(directory: str, lock: int) -> None:
             # No keeper lives: a verb is just looking whether one does, or a child is on its way to exec.
             time.sleep(0.02)
     raise Refused(f"{directory}: held by another keeper, pid {holder or 'unknown'}; nothing was started", 5)
+
+
+def holder(directory: str) -> int:
+    """The pid that its lock names; 0 where it names none."""
+    with contextlib.suppress(OSError, ValueError), open(os.path.join(directory, "lock"), "rb") as lock:
+        return int(lock.read(32))
+    return 0
 
 
 def write_pid(lock: int, pid: int | None) -> None:
@@ -115,10 +126,39 @@ def aloud(text: str) -> None:
         pass
 
 
+def complain(text: str, *lines: str) -> None:
+    """To stderr, what keeps us from running; nothing where nobody takes it."""
+    told = (f"clusterctl keeper: {text}", *lines)
+    harmless = ("".join(one if one.isprintable() else "\ufffd" for one in line) for line in told)
+    with contextlib.suppress(OSError):
+        sys.stderr.write("".join(f"{line}\n" for line in harmless))
+        sys.stderr.flush()
+
+
+def size(path: str) -> int:
+    """0 where there is none."""
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_size
+    return 0
+
+
+def tail(path: str, since: int, most: int) -> list[str]:
+    """The lines from that byte on, of the last so many bytes."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(since, size(path) - most))
+            return file.read(most).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
 def rotate(path: str, above: int) -> None:
     """Renames `path` to `path.1` when it is larger than `above` bytes."""
-    try:
-        if os.stat(path).st_size > above:
-            os.rename(path, path + ".1")
-    except FileNotFoundError:
-        pass
+    if size(path) > above:
+        os.rename(path, path + ".1")
+
+
+def words(error: OSError) -> str:
+    """`is a directory: /s/journal`."""
+    reason = (error.strerror or str(error)).lower()
+    return f"{reason}: {error.filename}" if error.filename else reason

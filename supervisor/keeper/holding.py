@@ -289,6 +289,16 @@ class Holder:
         if serial not in self.by_serial and straggling.kill_marked(serial, self._mark) and passes:
             self._loop.after(f"hunt {serial}", 0.05, lambda: self._hunt(serial, passes - 1))
 
+    def hand_over(self, successor: int) -> None:
+        """Another keeper, of these start ticks, has our place, and those whom it found by their mark.
+
+        The others it does not know: they would be nobody's for ever.
+        """
+        for worker in list(self.by_serial.values()):
+            marked = self._mark.serial_of(worker.pid) == worker.serial
+            if not marked or not 0 < worker.record["start_ticks"] < successor:
+                self.signal(worker.serial, "KILL", True)
+
     def last_hunt(self) -> None:
         """At the keeper's own end, when waiting hurts nobody: until nothing bears an ended worker's mark."""
         for _ in range(100):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from supervisor.keeper import identity, limits, straggling
 from supervisor.keeper.attending import Engine
-from supervisor.keeper.claiming import Refused, aloud, renew
+from supervisor.keeper.claiming import Refused, aloud, holder, renew
 from supervisor.keeper.holding import Holder, signal_name
 from supervisor.keeper.loop import Loop
 from supervisor.keeper.notify import NotifySocket, announce, watchdog
@@ -128,10 +128,10 @@ class Keeper:
         except Refused as refused:
             self._log(f"the state directory was removed: {refused}")
             if refused.exit_code == 5:
-                # The other cannot know of our workers and has begun its own: ours would be nobody's for ever.
                 self._displaced = True
                 self._engine.kill()
-                self._end("kill")
+                self._holder.hand_over(identity.start_ticks(holder(self._directory)))
+                self._end("keep")
             return False
         if lock != self.lock:
             self.lock = lock
@@ -333,7 +333,7 @@ class Keeper:
         refused = code in (2, 5)
         if not refused and (self._holder.by_serial or self._engine.deaths < limits.NEVER_UP):
             return False
-        self._log(f"engine: {self._engine.why} before it ever came up; the keeper ends")
+        self._engine.lament()
         self._exit_code = code if refused and code else 1
         self._end("keep" if self._holder.by_serial else "kill")
         return True
@@ -387,12 +387,11 @@ class Keeper:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._directory, name))
         self._listeners.close(unlink=not keep)
-        if keep:
-            self._register.compact()
-        else:
+        if not keep:
             self._holder.last_hunt()
-            if not self._displaced:
-                self._register.forget_all()
+            self._register.forget_all()
+        elif not self._displaced:
+            self._register.compact()
         announce(self._manager, "STOPPING=1")
 
 

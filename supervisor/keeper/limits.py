@@ -24,6 +24,9 @@ KEEPER_LOG = 1024 * 1024
 ENGINE_LOG = 5 * 1024 * 1024
 """Size above which engine.log is renamed to engine.log.1 at the engine's next start."""
 
+LAST_WORDS = 4096
+"""Bytes of an engine's log that are told where it does not come up."""
+
 BACKLOG = 2048
 API_BACKLOG = 512
 

@@ -24,8 +24,9 @@ def bind_unix(path: str, kind: int, backlog: int | None) -> socket.socket:
     before = os.umask(0o177)
     try:
         try:
-            if stat.S_ISSOCK(os.lstat(path).st_mode):
-                os.unlink(path)
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise FileExistsError(errno.EEXIST, "something else than a socket is there", path)
+            os.unlink(path)
         except FileNotFoundError:
             pass
         end.bind(path)

@@ -212,14 +212,15 @@ def test_a_removed_state_directory_is_made_again() -> None:
 
 
 def test_the_keeper_of_a_removed_state_directory_ends_when_another_has_taken_its_place() -> None:
-    """The other knows nothing of the first one's workers: they go, and are not nobody's for ever."""
-    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
-        first, pid = made.snapshot()["engine"], made.workers("jobs")[0]["pid"]
+    """The other finds the first one's workers by their mark, and has them; what it cannot know of goes."""
+    bare = '[pools.bare]\ncommand = ["env", "-i", "sleep", "1000"]\n'
+    with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n' + bare) as made:
+        first, pid, unmarked = made.snapshot()["engine"], *(made.workers(n)[0]["pid"] for n in ("jobs", "bare"))
         shutil.rmtree(made.state)
         made.up()
-        until(lambda: not any(map(alive, (first["keeper_pid"], first["pid"], pid))), "the first one is gone")
-        made.until_pool(lambda p: p["ready"] == 1, "another serves", name="jobs")
-        assert made.workers("jobs")[0]["pid"] != pid
+        until(lambda: not any(map(alive, (first["keeper_pid"], first["pid"], unmarked))), "the first one is gone")
+        made.until_pool(lambda p: p["ready"] == 1, "it serves", name="bare")
+        assert made.workers("jobs")[0]["pid"] == pid
 
 
 def test_a_thousand_clients_that_never_read() -> None:

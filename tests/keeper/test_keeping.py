@@ -222,10 +222,35 @@ async def test_an_engine_that_refuses_its_configuration_is_not_started_again(sta
 
 
 async def test_an_engine_that_cannot_come_up_is_given_up_while_there_is_nothing_to_hold(stage: Stage) -> None:
-    """Three deaths, exit 1, and its last words are in engine.log."""
-    keeper = stage.keeper(engine=[sys.executable, "-c", "raise SystemExit('no such luck')"])
+    """Three deaths, exit 1, and whoever started it reads why: those in the foreground see no log."""
+    keeper = stage.keeper(engine=[sys.executable, "-c", "raise SystemExit('no such \x1b[2Jluck')"])
     assert await stage.ended(keeper) == 1
-    assert (stage.state / "engine.log").read_text() == "no such luck\n" * 3
+    assert (stage.state / "engine.log").read_text() == "no such \x1b[2Jluck\n" * 3
+    assert keeper.stderr is not None
+    assert keeper.stderr.read().decode().splitlines() == [
+        "clusterctl keeper: engine: ended with code 1 before it ever came up; the keeper ends",
+        "no such \ufffd[2Jluck",
+    ]
+
+
+async def test_what_a_link_in_its_directory_leads_to_is_not_written_over(stage: Stage) -> None:
+    """The lock is another's file then."""
+    stage.state.mkdir(mode=0o700)
+    other = stage.base / "other"
+    other.write_text("of worth")
+    (stage.state / "lock").symlink_to(other)
+    keeper = stage.keeper()
+    assert await stage.ended(keeper) == 2
+    assert other.read_text() == "of worth"
+
+
+async def test_something_else_where_its_socket_belongs_is_named(stage: Stage) -> None:
+    stage.state.mkdir(mode=0o700)
+    (stage.state / "clusterctl.sock").write_text("x")
+    keeper = stage.keeper()
+    assert await stage.ended(keeper) == 2
+    assert keeper.stderr is not None
+    assert "something else than a socket is there: " in keeper.stderr.read().decode()
 
 
 async def test_an_engine_that_is_no_program_is_named_in_the_log(stage: Stage) -> None:

@@ -194,6 +194,13 @@ async def test_the_pager_gets_the_text_harmless_and_the_interrupt_key(
         monkeypatch.setenv("PAGER", "/nowhere/pager")
         await s.press("o")
         await s.see("set PAGER to one that can")
+        monkeypatch.setenv("PAGER", "less '")
+        await s.press("o")
+        await s.see("$PAGER makes no sense")
+        monkeypatch.setenv("PAGER", "less")
+        monkeypatch.setattr("tempfile.tempdir", "/proc")  # as a full disk
+        await s.press("o")
+        await s.see("no file to show it from")
 
 
 async def test_the_keys_of_a_log_are_told_there_and_on_the_page_of_all_keys() -> None:
