@@ -25,7 +25,7 @@ LAST = ("idle", "screen", "reload")
 """The longest come last."""
 APART = ("growth", "screengrowth")
 """What takes hours, or shows one, is run by its own name only."""
-LONGER = {"growth": ("--minutes", "120"), "screengrowth": ("--pictures", "6600")}
+LONGER = {"growth": ("--minutes", "100"), "screengrowth": ("--pictures", "6600")}
 SHORTER = {"screen": ("--seconds", "6", "--rounds", "3"), "reload": ("--reloads", "2", "--pause", "2")}
 """So that all of them take less than 20 minutes."""
 

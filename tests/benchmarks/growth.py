@@ -1,6 +1,6 @@
 """Memory of engine and keeper over random operations: a line through the last 40 minutes, and its slope.
 
-    .venv/bin/python -m tests.benchmarks.growth --minutes 120       # the real one
+    .venv/bin/python -m tests.benchmarks.growth --minutes 100       # the real one
     .venv/bin/python -m tests.benchmarks.growth                     # 2 minutes, ten times as many a minute
 
 One operation a second (ten in the short form): scaling, restarts, kills, stops and starts, readings, streams that
