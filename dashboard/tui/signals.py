@@ -44,7 +44,12 @@ def stop(driver: Any) -> bool:
     """
     if not isinstance(driver, LinuxDriver) or not shell_waits():
         return False
+    # Before the signal: once the others of our job stand still (make, a script) the terminal is the shell's.
+    driver.suspend_application_mode()
+    driver._must_signal_resume = True
+    before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     os.killpg(0, signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, before)
     return True
 
 

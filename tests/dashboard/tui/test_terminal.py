@@ -107,11 +107,10 @@ def test_an_operator_works_in_a_real_terminal_and_leaves_it_as_it_was(tmux: Tmux
     wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
 
 
-def started(tmux: Tmux, socket: str) -> psutil.Process:
-    tmux("send-keys", f"{CLUSTERCTL} top --socket {socket}", "Enter")
+def started(tmux: Tmux, socket: str, within: str = "{}") -> psutil.Process:
+    tmux("send-keys", within.format(f"{CLUSTERCTL} top --socket {socket}"), "Enter")
     tmux.see("30/30 serving")
-    (found,) = psutil.Process(int(tmux("display-message", "-p", "#{pane_pid}"))).children()
-    return found
+    return psutil.Process(int(tmux("display-message", "-p", "#{pane_pid}"))).children(recursive=True)[-1]
 
 
 def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, socket: str) -> None:
@@ -119,11 +118,13 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, socket: str) -> None
     wait(lambda: tmux.modes() == "0 1 0", f"the terminal is {tmux.modes()}")
 
 
+@pytest.mark.parametrize("within", ["{}", "sh -c '{}; true'"])
 @pytest.mark.parametrize("tmux", ["bash --norc"], indirect=True)
-def test_a_stop_lends_the_terminal_to_the_shell_and_fg_leads_back(tmux: Tmux, socket: str) -> None:
-    screen = started(tmux, socket)
+def test_a_stop_lends_the_terminal_to_the_shell_and_fg_leads_back(tmux: Tmux, socket: str, within: str) -> None:
+    screen = started(tmux, socket, within)
     threads = screen.num_threads()
-    for stop in ("by key", "by key", "by another", "by another"):
+    alone = within == "{}"  # else only one of the job is stopped, and the shell does not see it
+    for stop in ("by key", "by key", *(("by another", "by another") if alone else ())):
         if stop == "by key":
             tmux("send-keys", "C-z")
             wait(lambda: tmux.modes() == "0 1 0", "the shell's terminal")
@@ -155,4 +156,13 @@ def test_a_terminal_that_closes_while_the_screen_is_left_leaves_nobody(tmux: Tmu
     tmux("send-keys", "q")
     wait(lambda: tmux.modes().startswith("0"), "the screen is left")
     tmux("kill-server")  # SIGHUP, and SIGCONT behind it
+    screen.wait(LONGEST)
+
+
+@pytest.mark.parametrize("tmux", ["bash --norc"], indirect=True)
+def test_a_terminal_that_closes_while_the_screen_is_stopped_leaves_nobody(tmux: Tmux, socket: str) -> None:
+    screen = started(tmux, socket)
+    tmux("send-keys", "C-z")
+    wait(lambda: screen.status() == psutil.STATUS_STOPPED, "stopped")
+    tmux("kill-server")
     screen.wait(LONGEST)
