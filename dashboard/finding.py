@@ -65,11 +65,9 @@ def _fits(where: Place) -> Place:
 
 def _cluster(path: str) -> tuple[str, str]:
     """Name and state directory; whether the rest of the file is valid is not asked here."""
-    import tomllib
-
     try:
         with open(path, "rb") as file:
-            cluster = tomllib.load(file).get("cluster")
+            cluster = _table(file.read())
     except OSError as error:
         raise NoConfig(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}", 2) from error
     except ValueError as error:
@@ -81,6 +79,21 @@ def _cluster(path: str) -> tuple[str, str]:
     if not isinstance(name, str) or not name:
         raise NoConfig(f"{path}: cluster.name is missing (see `clusterctl check {path}`)", 2)
     return name, state_dir(name, os.environ, os.geteuid() == 0)
+
+
+def _table(data: bytes) -> Any:
+    """What the file has under `cluster`. A mistake elsewhere does not keep what runs from being asked."""
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode()).get("cluster")
+    except ValueError:
+        import re
+
+        alone = re.search(rb"(?m)^[ \t]*\[cluster\](?s:.*?)(?=^[ \t]*\[|\Z)", data)
+        if alone is None:
+            raise
+        return tomllib.loads(alone[0].decode()).get("cluster")
 
 
 def tell_other_file(where: Place, snapshot: dict[str, Any]) -> None:

@@ -107,6 +107,21 @@ def test_a_file_that_names_no_cluster_is_exit_2(
     assert str(config) in capsys.readouterr().err
 
 
+def test_a_mistake_in_the_file_does_not_hide_what_runs(
+    api: FakeApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody is editing it, or it is why he looks: of it only name and place of the cluster are wanted."""
+    api.on("GET /v1/snapshot", as_json(plain(picture())))
+    state = f'state_dir = "{os.path.dirname(api.socket)}"'
+    config = tmp_path / "shop.toml"
+    config.write_text(f'x = 1\n[cluster] # ours\nname = "shop"\n{state}\n\n[pools.web]\ncommand = [\n')
+    assert main(["status", "-c", str(config)]) == 0
+    assert main(["up", "-c", str(config)]) == 2
+    config.write_text(f'[cluster]\nname = "shop\n{state}\n')
+    assert main(["status", "-c", str(config)]) == 2
+    assert "not TOML" in capsys.readouterr().err
+
+
 def test_a_named_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "-c", "/no/such.toml"]) == 2
     assert "no such file: /no/such.toml" in capsys.readouterr().err
