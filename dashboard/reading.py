@@ -15,6 +15,8 @@ from supervisor.model.text import clean_bytes
 _LONGEST_LINE = 100_000
 _SILENCE = 45.0
 """Event streams carry a heartbeat each 15 s: after three missing ones nobody is there."""
+_ABSENT = 5.0
+"""Seconds without anybody there after which nothing is followed any more."""
 _EVENTS_SHOWN = 50
 _LINES_SHOWN = 20
 
@@ -54,6 +56,7 @@ def logs(args: Namespace) -> int:
 
     pipe, places = _pipe(args), Places() if args.follow else None
     lines: int = _LINES_SHOWN if args.lines is None else args.lines
+    absence = _Absence()
     while True:
         # What was shown is not shown again, and what was written meanwhile is.
         path = log_question(args.target, lines, args.follow, places)
@@ -61,11 +64,13 @@ def logs(args: Namespace) -> int:
             for line in pipe.lines(path):
                 if places is None or not places.take(line.decode("utf-8", "replace")):
                     out(clean_bytes(line.removesuffix(b"\r"), _LONGEST_LINE))
-        except NobodyThere:
-            raise
+            absence.over()
+        except NobodyThere as error:
+            absence.bear(error)
         except NoAnswer as error:
             if not args.follow:
                 raise
+            absence.over()
             tell(f"{error}; following again")
         if places is None:
             return 0
@@ -86,18 +91,42 @@ def events(args: Namespace) -> int:
         after = rows[first - 1].get("number") or 0
     for row in rows[first:]:
         after = _print_event(row, after, args.json)
+    absence = _Absence()
+    absence.over()
     while args.follow:
         try:
             # One line at a time: a stream may never end.
             for line in pipe.lines(f"/v1/events?after={after}&follow=1", _SILENCE):
                 for row in event_rows(line):
                     after = _print_event(row, after, args.json)
-        except NobodyThere:
-            raise
+            absence.over()
+        except NobodyThere as error:
+            absence.bear(error)
         except NoAnswer as error:
+            absence.over()
             tell(f"{error}; following again")
         time.sleep(0.5)
     return 0
+
+
+class _Absence:
+    """Nobody is there for a moment while a keeper is replaced too, by a restart of its unit for one."""
+
+    def __init__(self) -> None:
+        self._met = False
+        self._since: float | None = None
+
+    def over(self) -> None:
+        self._met, self._since = True, None
+
+    def bear(self, error: NobodyThere) -> None:
+        """Raises it where nobody ever was there, or nobody has been for too long."""
+        now = time.monotonic()
+        if not self._met or (self._since is not None and now - self._since > _ABSENT):
+            raise error
+        if self._since is None:
+            self._since = now
+            tell(f"nobody listens on {error}; waiting for who comes next")
 
 
 def event_rows(body: bytes) -> list[dict[str, Any]]:

@@ -321,18 +321,21 @@ def test_the_read_only_socket_shows_and_refuses() -> None:
         assert not os.path.exists(path)
 
 
-def test_a_follower_of_events_misses_nothing_over_killed_engines() -> None:
+def test_a_follower_of_events_misses_nothing_over_killed_engines_and_another_keeper() -> None:
     """`events -f` goes on by itself, number after number."""
     with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\n') as made:
         command = [PYTHON, "-m", "dashboard", "events", "-f", "--json", "-c", str(made.config)]
-        seen = made.root / "seen"
-        with seen.open("wb") as file:
-            follower = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
+        seen, said = made.root / "seen", made.root / "said"
+        with seen.open("wb") as file, said.open("wb") as words:
+            follower = subprocess.Popen(command, stdout=file, stderr=words)
         try:
             until(lambda: len(numbers_in(seen)) > 3, "the follower follows")
             for _ in range(3):
                 os.kill(made.snapshot()["engine"]["pid"], signal.SIGKILL)
                 made.must("restart", "jobs.0")
+            made.must("down", "--keep-workers")
+            until(lambda: "nobody listens on" in said.read_text(), "it waits")
+            made.up()
             last = made.events()[-1]["number"]
             until(lambda: numbers_in(seen)[-1] >= last, "the last event")
         finally:
