@@ -36,7 +36,7 @@ def serves(worker: Worker, spec: PoolSpec, view: View | None) -> bool:
         return False
     # A proxy without checks says `unknown`: then our own probe is all that anyone knows.
     healthy = view.backend.health in (Health.UP, Health.UNKNOWN)
-    return healthy and view.backend.rotation is Rotation.READY
+    return healthy and view.backend.rotation is Rotation.READY and view.backend.weight != 0
 
 
 def quiet(backend: Backend | None) -> bool:

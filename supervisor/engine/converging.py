@@ -2,13 +2,12 @@
 
 from msgspec.structs import replace
 
-from supervisor.core.rotation import differs, lingers, ours, want
+from supervisor.core.rotation import differs, lingers, want
+from supervisor.engine import elsewhere
 from supervisor.engine.ledger import Ledger, Memo, ProxyState
-from supervisor.model.backends import Member, Upstream, Want
+from supervisor.model.backends import Upstream, Want
 from supervisor.model.deeds import Converge
-from supervisor.model.phases import Rotation
 from supervisor.model.pools import Pool
-from supervisor.model.requests import Rotate
 
 RETRY_CONVERGE = 1.0
 """Seconds after a refusal until it is tried again."""
@@ -24,14 +23,10 @@ def converge_upstreams(ledger: Ledger, changes: list[Converge], now: float, pool
             continue  # it is ending too
         for upstream in state.upstreams.values():
             behind = pools_of(ledger, proxy, upstream.name)
-            others = other_members(ledger, proxy, upstream)
-            if not behind and not others:
-                if (left := left_behind(ledger, upstream)) is not None and not state.spec.embedded:
-                    wakes += tell(state, changes, left, upstream, "", now)
+            more = elsewhere.extra(ledger, proxy, upstream, filled=bool(behind))
+            if not any(more) and pools.isdisjoint(pool.name for pool in behind):
                 continue
-            if not others and pools.isdisjoint(pool.name for pool in behind):
-                continue
-            wanted = joint_want(ledger, upstream, behind, others)
+            wanted = joint_want(ledger, upstream, behind, more)
             if wanted is not None:
                 owner = behind[0].name if behind else ""
                 wakes += tell(state, changes, wanted, upstream, owner, now)
@@ -47,7 +42,7 @@ def pools_of(ledger: Ledger, proxy: str, upstream: str) -> list[Pool]:
 
 
 def joint_want(
-    ledger: Ledger, upstream: Upstream, pools: list[Pool], others: tuple[Member, ...] = ()
+    ledger: Ledger, upstream: Upstream, pools: list[Pool], more: elsewhere.Extra = ((), frozenset())
 ) -> Want | None:
     """What one upstream should hold, for all the pools behind it: an embedded proxy drops what is not listed."""
     wants = [
@@ -55,53 +50,14 @@ def joint_want(
         for pool in pools
         if (wanted := want(pool, ledger.workers_of(pool.name), ledger.asked_in(pool), upstream)) is not None
     ]
-    members = tuple(member for wanted in wants for member in wanted.members) + others
-    held = {member.address for member in members}
-    remove = {address for wanted in wants for address in wanted.remove} - held
-    if not wants and not members:
+    own = tuple(member for wanted in wants for member in wanted.members)
+    held = {member.address for member in own}
+    members = own + tuple(member for member in more[0] if member.address not in held)
+    held |= {member.address for member in members}
+    remove = more[1].union(address for wanted in wants for address in wanted.remove) - held
+    if not wants and not members and not remove:
         return None
     return Want(upstream=upstream.name, members=members, remove=tuple(sorted(remove)))
-
-
-def left_behind(ledger: Ledger, upstream: Upstream) -> Want | None:
-    """An upstream without a pool, where we added servers for one that is given its requests elsewhere by now.
-
-    Nobody would take its workers out of rotation there before they stop. What others added is left as it is.
-    """
-    added = [backend for backend in upstream.backends if backend.added]
-    specs = (
-        [spec for pool in ledger.pools.values() for spec in (pool.spec, *pool.revisions.values())] if added else []
-    )
-    gone = {backend.address for backend in added if any(ours(backend.address, spec) for spec in specs)}
-    if not gone:
-        return None
-    kept = tuple(
-        Member(address=b.address, name=b.name, rotation=b.rotation) for b in added if b.address not in gone
-    )
-    return Want(upstream=upstream.name, members=kept, remove=tuple(sorted(gone)))
-
-
-def other_members(ledger: Ledger, proxy: str, upstream: Upstream) -> tuple[Member, ...]:
-    """Rotations that operators asked for backends which no worker of ours fills; an embedded proxy has none."""
-    if ledger.proxies[proxy].spec.embedded:
-        return ()
-    readied = {
-        operation.request.target
-        for operation in ledger.operations.values()
-        if operation.running
-        and isinstance(operation.request, Rotate)
-        and operation.request.rotation is Rotation.READY
-    }
-    if not readied and not ledger.asked:
-        return ()
-    members: list[Member] = []
-    for backend in upstream.backends:
-        rotation = ledger.asked.get((proxy, upstream.name, backend.address))
-        if rotation is None and f"{proxy}/{upstream.name}/{backend.name}" in readied:
-            rotation = Rotation.READY
-        if rotation is not None and ledger.worker_at(backend.address) is None:
-            members.append(Member(address=backend.address, name=backend.name, rotation=rotation))
-    return tuple(members)
 
 
 def tell(

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from supervisor.core.crowding import crowded
+from supervisor.engine import elsewhere
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.engine.refusing import room
 from supervisor.host.signals import handles
+from supervisor.model.backends import Upstream
+from supervisor.model.phases import Phase
 from supervisor.model.pools import Pool
 from supervisor.model.text import plural
 from supervisor.model.workers import Worker
@@ -140,6 +143,8 @@ def of_proxy(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
             text=f"{traffic.proxy} has no upstream of that name, so {pool.name} gets no requests",
             hint=f"there are: {', '.join(sorted(state.upstreams)) or 'none'}",
         )
+    for name, upstream in state.upstreams.items():
+        yield from of_listing(ledger, pool, f"{traffic.proxy}/{name}", upstream)
     lacking = [word for word in ("drain", "in_flight", "add") if word not in state.capabilities]
     if lacking:
         yield Finding(
@@ -147,6 +152,23 @@ def of_proxy(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
             subject=traffic.proxy,
             text=f"{state.spec.kind} {state.version or ''} cannot {', '.join(lacking)}".replace("  ", " "),
             hint="without drain and in_flight a restart waits out drain_timeout; without add, list every port",
+        )
+
+
+def of_listing(ledger: Ledger, pool: Pool, section: str, upstream: Upstream) -> Iterator[Finding]:
+    """A section that lists some of a pool's addresses, and not all that its workers have."""
+    traffic = pool.spec.traffic
+    if traffic is None or pool not in elsewhere.guests(ledger, traffic.proxy, upstream):
+        return
+    listed = {backend.address for backend in upstream.backends}
+    missing = [w for w in ledger.workers_of(pool.name) if w.phase is Phase.READY and w.address not in listed]
+    if missing:
+        names = ", ".join(f"{w.slot_name} ({w.address})" for w in missing[:3]) + (" …" if missing[3:] else "")
+        yield Finding(
+            check="not-listed",
+            subject=section,
+            text=f"lists workers of {pool.name}, and not {names}: nothing that arrives there reaches them",
+            hint=f"list every port of {pool.name} there: servers are added to {traffic.upstream} alone",
         )
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from supervisor.core.backoff import after_end, after_excess
 from supervisor.core.lifecycle import step
 from supervisor.core.rotation import quiet
+from supervisor.engine import elsewhere
 from supervisor.engine.desk import Desk
 from supervisor.host.logs import last_lines
 from supervisor.model.deeds import Signal
@@ -189,7 +190,8 @@ def count_quiet(desk: Desk, proxy: str, upstream: str, asked: float, now: float)
                 continue
             backend = ledger.backend_of(worker)
             # In `drain`, where an operator may have put it before, sticky clients still come.
-            if not quiet(backend) or (backend is not None and backend.rotation is not Rotation.MAINT):
+            in_rotation = backend is not None and backend.rotation is not Rotation.MAINT
+            if not quiet(backend) or in_rotation or elsewhere.holds(ledger, worker):
                 ledger.workers[worker.serial] = replace(worker, zeros=0, zero_since=None)
                 continue
             since = asked if worker.zero_since is None else worker.zero_since

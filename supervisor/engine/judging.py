@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from supervisor.core.operations import Judgement, judge, long_failed, rotated, still_leaving
+from supervisor.engine import elsewhere
 from supervisor.engine.desk import Desk
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.refusing import find_backend
@@ -42,7 +43,14 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
             return Judgement("called off", failed=f"{why}a later request, or another worker in its place")
         if not proves(ledger.proxies[proxy], upstream.name, operation.asked):
             return Judgement(f"waiting for {proxy} to answer")
-        return rotated(request, backend)
+        judged = rotated(request, backend)
+        if not judged.done or request.rotation is Rotation.READY or "/" in request.target:
+            return judged
+        worker = ledger.worker_at(backend.address)
+        where = elsewhere.busy(ledger, worker) if worker is not None else None
+        return (
+            judged if where is None else Judgement(f"in {request.rotation}; {where} leads to it too, and is busy")
+        )
     if isinstance(request, Reload):
         return reload_verdict(ledger, operation, now)
     if isinstance(request, Upgrade):

@@ -130,13 +130,11 @@ class Ledger:
 
     def asked_in(self, pool: Pool) -> dict[str, Rotation]:
         traffic = pool.spec.traffic
-        if traffic is None:
-            return {}
-        return {
-            address: rotation
-            for (proxy, upstream, address), rotation in self.asked.items()
-            if (proxy, upstream) == (traffic.proxy, traffic.upstream)
-        }
+        return {} if traffic is None else self.asked_at(traffic.proxy, traffic.upstream)
+
+    def asked_at(self, proxy: str, upstream: str) -> dict[str, Rotation]:
+        """By address, what operators asked for in one upstream."""
+        return {key[2]: rotation for key, rotation in self.asked.items() if key[:2] == (proxy, upstream)}
 
     def asked_of(self, worker: Worker) -> Rotation | None:
         """What an operator asked for a worker's backend, while that holds: drain or maint."""

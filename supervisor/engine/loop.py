@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from supervisor.engine import intake, judging, seeing
+from supervisor.engine import elsewhere, intake, judging, seeing
 from supervisor.engine.converging import converge_upstreams
 from supervisor.engine.desk import Desk
 from supervisor.engine.embedding import refresh
@@ -331,6 +331,11 @@ class Engine:
             )
             if waiting or (pool.rollout is not None and self.watched(pool)):
                 found.add(traffic.upstream)
+                found |= {
+                    name
+                    for name, upstream in state.upstreams.items()
+                    if pool in elsewhere.guests(self.ledger, proxy, upstream)
+                }
         return found | judging.rotating(self.ledger, proxy)
 
     def watched(self, pool: Pool) -> bool:

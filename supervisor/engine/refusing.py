@@ -182,7 +182,11 @@ def find_backend(ledger: Ledger, target: str) -> tuple[str, Upstream, Backend]:
 
 def in_rotation(upstream: Upstream) -> list[Backend]:
     """Backends that get requests."""
-    return [b for b in upstream.backends if b.rotation is Rotation.READY and b.health is not Health.DOWN]
+    return [
+        b
+        for b in upstream.backends
+        if b.rotation is Rotation.READY and b.health is not Health.DOWN and b.weight != 0
+    ]
 
 
 def check_rotate(ledger: Ledger, request: Rotate) -> None:

@@ -157,8 +157,13 @@ def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | No
     if traffic is None or worker.serving_since is not None:
         wait = ledger.waits.get(worker.slot_name)
         return f"to be replaced; waiting for {wait}" if wait else None
+    memo = state.memos.get(traffic.upstream) if state else None
+    if memo is not None and memo.failed is not None:
+        return f"{traffic.proxy} cannot be changed: {memo.failed}"
     if backend is None:
         return f"{traffic.proxy} does not have it yet"
+    if backend.rotation is Rotation.READY and backend.weight == 0:
+        return f"weight 0 at {traffic.proxy}: it gets no requests"
     return f"{backend.rotation} at {traffic.proxy}, health {backend.health}"
 
 

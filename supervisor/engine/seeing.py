@@ -4,6 +4,7 @@ import time
 
 from msgspec.structs import replace
 
+from supervisor.engine import elsewhere
 from supervisor.engine.desk import Desk
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import PROXY_POOL, Memo, ProxyState
@@ -77,7 +78,7 @@ def upstream_taken(desk: Desk, state: ProxyState, upstream: Upstream, asked: flo
     signals, touched = count_quiet(desk, state.spec.name, upstream.name, asked, now)
     behind = pools_behind(desk, state.spec.name, upstream.name)
     if signature(before) != signature(upstream):
-        touched |= behind
+        touched |= behind | {pool.name for pool in elsewhere.guests(desk.ledger, state.spec.name, upstream)}
     # A rollout judges its new workers by counters, which change with every request.
     touched |= {name for name in behind if desk.ledger.pools[name].rollout is not None}
     # The first reading that can say anything of a worker, though it may say what the one before said.

@@ -35,6 +35,7 @@ class HAProxy:
         self._capabilities = _ALL
         self._info: haproxy_read.Info | None = None
         self._rights = haproxy_read.Rights("admin", frozenset())
+        self._numbers: dict[str, int] = {}
         self._memo: haproxy_read.Memo = {}
         self._converging = asyncio.Lock()
 
@@ -82,26 +83,35 @@ class HAProxy:
     async def _read(
         self, upstream: str | None
     ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
-        first = self._info is None
-        answer = await self._ask(haproxy_text.questions(upstream, rights=first))
-        info, upstreams, seats = self._understand(answer, upstream, rights=first)
-        if not first and self._info is not None and info.epoch != self._info.epoch:
-            # Another process answers: its rights and tables may be others.
-            answer = await self._ask(haproxy_text.questions(upstream, rights=True))
-            info, upstreams, seats = self._understand(answer, upstream, rights=True)
+        rights = self._info is None
+        answer = await self._question(upstream, rights)
+        if (
+            self._info is not None
+            and haproxy_read.parse_info(haproxy_read.parts(answer)[1]).epoch != self._info.epoch
+        ):
+            # Another process answers: its rights, tables and numbers may be others.
+            rights = True
+            answer = await self._question(upstream, rights)
+        info, upstreams, seats = self._understand(answer, upstream, rights=rights)
         self._info = info
         return info, with_old_processes(info.pid, upstreams), seats
+
+    async def _question(self, upstream: str | None, rights: bool) -> str:
+        number = None if rights or upstream is None else self._numbers.get(upstream)
+        answer = await self._ask(haproxy_text.questions(upstream, number=number, rights=rights))
+        if upstream is not None and "\nCan't find backend." in answer:
+            raise ProxyRefused(f"HAProxy has no backend section {upstream!r}")
+        return answer
 
     def _understand(
         self, answer: str, upstream: str | None, *, rights: bool
     ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
-        if upstream is not None and "\nNo such proxy." in answer:
-            raise ProxyRefused(f"HAProxy has no backend section {upstream!r}")
         level, told, stat, state = haproxy_read.parts(answer)
         try:
             info = haproxy_read.parse_info(told)
             if rights:
                 self._rights = haproxy_read.parse_rights(level)
+                self._numbers = haproxy_read.parse_numbers(stat)
                 self._limit(info)
             seats = haproxy_read.parse_state(state)
             ups, memo = haproxy_read.parse_stat(
@@ -111,9 +121,7 @@ class HAProxy:
             raise ProxyRefused(f"HAProxy's answer cannot be read: {clean(str(problem), 200)}") from problem
         if upstream is None:
             self._memo = memo
-        if upstream is not None and [u.name for u in ups] != [upstream]:
-            raise ProxyRefused(f"HAProxy tells nothing of a backend section {upstream!r}")
-        return info, ups, seats
+        return info, tuple(u for u in ups if upstream in (None, u.name)), seats
 
     def _limit(self, info: haproxy_read.Info) -> None:
         self._capabilities, self.limited = _ALL, None

@@ -30,7 +30,7 @@ class Hands:
     async def take_out(self, upstream: str, step: Turn | Delete) -> bool:
         """Whether it is done; a server that connections still hold stays, and is tried again another time."""
         match step:
-            case Turn(server, _, to):
+            case Turn(server, _, to, _):
                 await self._change(haproxy_text.set_rotation(upstream, server, to))
             case Delete(server):
                 command = haproxy_text.delete_server(upstream, server)
@@ -44,7 +44,9 @@ class Hands:
     async def bring_in(self, upstream: str, step: Turn | Add | Move, marks: set[int]) -> None:
         """`marks`: the ids of ours that the upstream has; gets those of the new ones."""
         match step:
-            case Turn(server, _, to):
+            case Turn(server, was, to, checked):
+                if checked and was is Rotation.MAINT:
+                    await self._change(haproxy_text.enable_health(upstream, server))
                 await self._change(haproxy_text.set_rotation(upstream, server, to))
             case Add(server, _, rotation, _):
                 await self._add(upstream, step, marks)

@@ -21,6 +21,8 @@ class Turn(Struct, frozen=True):
     server: str
     was: Rotation
     to: Rotation
+    checked: bool = False
+    """Its checks must be on first: it is ours, and whoever added it may have died before they were."""
 
 
 class Delete(Struct, frozen=True):
@@ -74,7 +76,7 @@ def coming(current: Sequence[Backend], want: Want) -> tuple[Turn | Add | Move, .
         text.address(member.address)
         if backends := here.get(member.address):
             steps.extend(
-                Turn(backend.name, backend.rotation, member.rotation)
+                Turn(backend.name, backend.rotation, member.rotation, checked=backend.added)
                 for backend in backends
                 if backend.rotation is not member.rotation
             )
@@ -95,7 +97,7 @@ def coming(current: Sequence[Backend], want: Want) -> tuple[Turn | Add | Move, .
 def said(upstream: str, step: Turn | Delete | Add | Move) -> str:
     """The step as a sentence."""
     match step:
-        case Turn(server, was, to):
+        case Turn(server, was, to, _):
             return f"{upstream}/{server}: rotation {was.value} -> {to.value}"
         case Delete(server, address):
             return f"{upstream}/{server}: removed ({address})"

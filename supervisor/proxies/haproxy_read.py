@@ -27,7 +27,7 @@ _READ = (
     *("pxname", "svname", "qcur", "scur", "stot", "status", "weight", "check_status", "check_code", "last_chk"),
     *("check_desc", "econ", "eresp", "hrsp_5xx", "rtime"),
 )
-_OPTIONAL = ("req_tot", "cookie", "algo")
+_OPTIONAL = ("req_tot", "mode", "cookie", "algo")
 # Not among them: lastchg, downtime and their like, which count seconds and would make every row new each second.
 _COUNTERS = (
     *("smax", "slim", "qmax", "bin", "bout", "wretr", "wredis", "cli_abrt", "srv_abrt"),
@@ -115,6 +115,14 @@ def parse_info(text: str) -> Info:
     )
 
 
+def parse_numbers(stat: str) -> dict[str, int]:
+    """HAProxy's own number of each upstream, constant for the life of a process."""
+    header, _, body = stat.removeprefix("# ").partition("\n")
+    at = header.split(",").index("iid")
+    rows = (row for row in _rows(body, at + 1) if len(row) > at + 1)
+    return {row[0]: int(row[at]) for row in rows if row[1] == "BACKEND"}
+
+
 def parse_state(text: str) -> Seats:
     """Address, admin state and id of each server, by upstream and name."""
     lines = text.split("\n")
@@ -189,16 +197,15 @@ def _taker(header: list[str]) -> tuple[Callable[[list[str]], Row], int]:
 
 
 def _upstream(row: Row, backends: list[Backend], tables: frozenset[str]) -> Upstream:
-    _, cookie, algo = row[len(_READ) : _FROM_COUNTERS]
+    *_, cookie, algo = row[len(_READ) : _FROM_COUNTERS]
     if cookie or row[0] in tables:
         backends = [replace(b, sticky=True) for b in backends]
     return Upstream(name=row[0], balance=algo or None, queued=_number(row[2]), backends=tuple(backends))
 
 
 def _backend(row: Row, seat: Seat, added: bool) -> Backend:
-    _, server, qcur, scur, stot, status, weight, check, code, last, described, econ, eresp, bad, rtime, req_tot = (
-        row[: len(_READ) + 1]
-    )
+    (_, server, qcur, scur, stot, status, weight, check, code, last, described) = row[:11]
+    econ, eresp, bad, rtime, req_tot, mode = row[11 : len(_READ) + 2]
     health, why = read_health(status, check, code, last or described)
     requests = _number(req_tot or stot)
     return Backend(
@@ -212,7 +219,8 @@ def _backend(row: Row, seat: Seat, added: bool) -> Backend:
         queued=_number(qcur),
         requests_total=requests,
         errors_total=int(econ or 0) + int(eresp or 0) + int(bad or 0),
-        response_ms=float(rtime) if rtime and requests else None,
+        # In TCP mode there are no answers to be timed, and it says 0.
+        response_ms=float(rtime) if rtime and requests and mode != "tcp" else None,
         added=added,
         counters={word: cell for word, cell in zip(_COUNTERS, row[_FROM_COUNTERS:], strict=True) if cell},
     )
@@ -237,9 +245,14 @@ def read_health(status: str, check: str, code: str, said: str) -> tuple[Health, 
     if word == "no":
         return Health.UNKNOWN, "no check"
     if word == "DOWN":
-        return Health.DOWN, reason or status
+        # An agent, or an operator, may call it down that its check calls good.
+        return Health.DOWN, status if good else reason or status
+    if word == "NOLB":
+        return Health.DOWN, f"NOLB, no new requests: {reason}"
     if not check and word == "DRAIN":
         return Health.UNKNOWN, "no check"
+    if not check and not fraction:
+        return Health.UP, "as the server that it tracks"
     if check == "INI" or not check:
         return Health.CHECKING, "no check has ended yet"
     if good:

@@ -20,7 +20,8 @@ OURS_TO = 2_147_483_647
 """Server ids in this range mark servers that clusterctl added: the mark lives in HAProxy, so it outlives us."""
 
 _CHANGE_REPLIES = {
-    "add": re.compile(r"New server registered\."),
+    # A warning may stand before it, as 2.8's in a section of TCP mode: "Ignoring cookie as HTTP mode is disabled."
+    "add": re.compile(r"(?:.*\n)?New server registered\.", re.S),
     "del": re.compile(r"Server deleted\."),
     "addr": re.compile(r".*by 'stats socket command'", re.S),
 }
@@ -104,9 +105,14 @@ def delete_server(upstream: str, server: str) -> str:
     return f"del server {name(upstream)}/{name(server)}"
 
 
-def questions(upstream: str | None, *, rights: bool) -> str:
-    """One line that asks for everything a reading needs; `rights` asks too what this socket may do."""
-    stat, state = ("-1", "") if upstream is None else (name(upstream), f" {name(upstream)}")
+def questions(upstream: str | None, *, number: int | None, rights: bool) -> str:
+    """One line that asks for everything a reading needs; `rights` asks too what this socket may do.
+
+    `number` is HAProxy's own of that upstream, None while it is not known: under its name `show stat` may find a
+    frontend that is called the same, and tell nothing of its servers.
+    """
+    state = "" if upstream is None else f" {name(upstream)}"
+    stat = -1 if upstream is None or number is None else number
     asked = f"show info;show stat {stat} 6 -1;show servers state{state}"
     return f"show cli level;show table;{asked}" if rights else asked
 

@@ -57,7 +57,7 @@ COMING = {
     "ready is put back after a restart forgot a drain": (
         [ours("web.0", A, MAINT)],
         want(("web.0", A, READY)),
-        (Turn("web.0", MAINT, READY),),
+        (Turn("web.0", MAINT, READY, checked=True),),
     ),
     "with surge the name is taken, and the second gets a number": (
         [ours("web.0", A)],

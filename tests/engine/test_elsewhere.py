@@ -1,0 +1,48 @@
+"""Sections that no pool of ours fills: an operator's word touches one server there, and nobody leaves too early."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from supervisor.engine import elsewhere
+from supervisor.engine.converging import converge_upstreams
+from supervisor.model.backends import Backend, Upstream
+from supervisor.model.deeds import Converge
+from supervisor.model.phases import Rotation
+from tests.engine.test_transcripts import begun
+from tests.engine.world import World
+
+
+def beside(world: World, *backends: Backend, read: float) -> None:
+    state = world.ledger.proxies["lb"]
+    state.upstreams["api"], state.read["api"] = Upstream(name="api", backends=backends), read
+
+
+def test_servers_that_another_cluster_added_stay_when_an_operator_drains_one_beside_them(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    theirs = Backend(name="web.0", address="127.0.0.1:7001", added=True)
+    beside(world, theirs, Backend(name="static", address="127.0.0.1:80"), read=world.now)
+    world.ledger.asked["lb", "api", "127.0.0.1:80"] = Rotation.DRAIN
+    changes: list[Converge] = []
+    converge_upstreams(world.ledger, changes, world.now, set())
+    (change,) = changes
+    assert {m.address: m.rotation for m in change.want.members} == {
+        "127.0.0.1:7001": Rotation.READY,
+        "127.0.0.1:80": Rotation.DRAIN,
+    }
+
+
+def test_a_worker_that_leaves_is_held_until_a_reading_after_that_shows_it_quiet_elsewhere(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    worker = next(iter(world.ledger.workers.values()))
+    assert elsewhere.holds(world.ledger, worker) is None, "it is listed nowhere else"
+    listed = Backend(name="a", address=worker.address or "", rotation=Rotation.MAINT, in_flight=0, queued=0)
+    after = worker.since + 1
+    beside(world, listed, read=worker.since)
+    assert elsewhere.holds(world.ledger, worker) == "lb/api/a", "the reading is older"
+    beside(world, replace(listed, in_flight=1), read=after)
+    assert elsewhere.holds(world.ledger, worker) == "lb/api/a"
+    beside(world, replace(listed, rotation=Rotation.DRAIN), read=after)
+    assert elsewhere.holds(world.ledger, worker) == "lb/api/a", "sticky clients still come"
+    beside(world, listed, read=after)
+    assert elsewhere.holds(world.ledger, worker) is None
