@@ -28,26 +28,28 @@ def count_established(addresses: Iterable[str], proc: str = "/proc") -> Counter[
     return found
 
 
-def has_elders(pid: int, proc: str = "/proc") -> bool:
-    """Whether older processes of the same program, by the same parent, live beside that one.
+def elders(pid: int, known: Iterable[int] = (), proc: str = "/proc") -> frozenset[int]:
+    """Older processes of the same program that live beside that one: of the same parent, or among `known`.
 
     A reload leaves such a one while it has anything to finish; looking, and not remembering, finds those from
     before our own start too, and those of several reloads. Another HAProxy of the same parent is taken for one:
-    then more connections are counted than need be, and none is missed.
+    then more connections are counted than need be, and none is missed. `known` are those that answered before:
+    who was started by hand, with `-sf`, may be of another parent.
     """
     try:
         name, parent = _name_and_parent(pid, proc)
         with open(f"{proc}/{parent}/task/{parent}/children", encoding="ascii") as children:
-            others = [int(word) for word in children.read().split() if int(word) != pid]
+            others = {int(word) for word in children.read().split()}.union(known) - {pid}
+    except (OSError, ValueError, IndexError):
+        return frozenset()
+    return frozenset(other for other in others if _is(other, name, proc))
+
+
+def _is(pid: int, name: str, proc: str) -> bool:
+    try:
+        return _name_and_parent(pid, proc)[0] == name
     except (OSError, ValueError, IndexError):
         return False
-    for other in others:
-        try:
-            if _name_and_parent(other, proc)[0] == name:
-                return True
-        except (OSError, ValueError, IndexError):
-            continue
-    return False
 
 
 def _name_and_parent(pid: int, proc: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import time
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from supervisor.model.phases import Rotation
 from supervisor.model.spec import ProxySpec
 from supervisor.model.text import clean
 from supervisor.proxies import embedded_text, haproxy_plan, haproxy_read, haproxy_text
-from supervisor.proxies.established import count_established, has_elders
+from supervisor.proxies.established import count_established, elders
 from supervisor.proxies.haproxy_hands import Hands
 from supervisor.proxies.haproxy_socket import ask
 
@@ -36,6 +37,8 @@ class HAProxy:
         self._info: haproxy_read.Info | None = None
         self._rights = haproxy_read.Rights("admin", frozenset())
         self._numbers: dict[str, int] = {}
+        self._before: frozenset[int] = frozenset()
+        """Processes that answered here before this one, and may still carry requests."""
         self._memo: haproxy_read.Memo = {}
         self._converging = asyncio.Lock()
 
@@ -93,8 +96,10 @@ class HAProxy:
             rights = True
             answer = await self._question(upstream, rights)
         info, upstreams, seats = self._understand(answer, upstream, rights=rights)
+        if self._info is not None and self._info.pid != info.pid:
+            self._before = elders(info.pid, (self._info.pid, *self._before))
         self._info = info
-        return info, with_old_processes(info.pid, upstreams), seats
+        return info, with_old_processes(info.pid, upstreams, self._before), seats
 
     async def _question(self, upstream: str | None, rights: bool) -> str:
         number = None if rights or upstream is None else self._numbers.get(upstream)
@@ -142,14 +147,16 @@ class HAProxy:
             raise
 
 
-def with_old_processes(pid: int, upstreams: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+def with_old_processes(
+    pid: int, upstreams: tuple[Upstream, ...], before: Iterable[int] = ()
+) -> tuple[Upstream, ...]:
     """After a reload the new process shows nothing of what old ones still have in flight, websockets for hours.
 
     While one lives, open connections to a backend that is out of rotation count as in flight: an upper bound, so
     that no worker is stopped under a request that an old process carries.
     """
     out = {b.address for u in upstreams for b in u.backends if b.rotation is not Rotation.READY}
-    if not out or not has_elders(pid):
+    if not out or not elders(pid, before):
         return upstreams
     open_to = count_established(out)
     return tuple(

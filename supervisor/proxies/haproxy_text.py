@@ -13,7 +13,7 @@ from supervisor.model.phases import Rotation
 from supervisor.model.spec import CheckSpec
 from supervisor.model.text import clean
 
-NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 OURS_FROM = 1_900_000_000
 OURS_TO = 2_147_483_647
@@ -31,7 +31,7 @@ def name(text: str) -> str:
     """The name itself, when it may stand in a command; else ProxyRefused."""
     if not NAME.fullmatch(text):
         raise ProxyRefused(
-            f"name {clean(text, 80)!r} is not sent to HAProxy: it takes 1 to 64 of A-Z a-z 0-9 _ . : -"
+            f"name {clean(text, 80)!r} is not sent to HAProxy: it takes 1 to 200 of A-Z a-z 0-9 _ . : -"
         )
     return text
 

@@ -21,7 +21,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _GIVE_UP = re.compile(r"(\d{1,6})\s+in\s+(.+)")
 _PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_PROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_PROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Quotes, backslash and # mean something to HAProxy, whose checks ask the same path.
 _HTTP_PATH = re.compile(r"/[!$-&(-\[\]-~]{0,500}")
@@ -166,7 +166,7 @@ def group(value: object) -> str:
 def upstream(value: object) -> str:
     """What a proxy may call an upstream; nothing that could end one of its commands."""
     if not isinstance(value, str) or not _PROXY_NAME.fullmatch(value):
-        raise ValueError("the proxy's own name for it: 1 to 64 of A-Z, a-z, 0-9 and _ . : -")
+        raise ValueError("the proxy's own name for it: 1 to 200 of A-Z, a-z, 0-9 and _ . : -")
     return value
 
 

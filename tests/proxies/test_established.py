@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.proxies.established import count_established, has_elders
+from supervisor.proxies.established import count_established, elders
 from tests.proxies.rig import Client, Web
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -60,8 +60,14 @@ def test_old_processes_are_found_beside_the_new_one(
     others: tuple[tuple[int, str, str, int], ...], expected: bool, tmp_path: Path
 ) -> None:
     processes(tmp_path, (10, "haproxy", "S", 1), (11, "haproxy", "S", 10), *others)
-    assert has_elders(11, str(tmp_path)) is expected
-    assert has_elders(99, str(tmp_path)) is False, "nobody of that number"
+    assert bool(elders(11, proc=str(tmp_path))) is expected
+    assert elders(99, proc=str(tmp_path)) == frozenset(), "nobody of that number"
+
+
+def test_one_that_answered_before_is_found_whoever_its_parent_is(tmp_path: Path) -> None:
+    others = ((11, "haproxy", "S", 10), (22, "haproxy", "S", 21), (23, "nginx", "S", 21), (24, "haproxy", "Z", 21))
+    processes(tmp_path, (10, "sh", "S", 1), (21, "sh", "S", 1), *others)
+    assert elders(11, (22, 23, 24, 25), str(tmp_path)) == {22}
 
 
 @pytest.mark.real

@@ -15,7 +15,7 @@ from supervisor.model.errors import ProxyRefused, ProxyUnreachable
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.spec import CheckSpec, ProxySpec
 from supervisor.proxies.haproxy import HAProxy
-from tests.proxies.rig import BINARIES, Client, Web, attached_config, free_port, running, until
+from tests.proxies.rig import BINARIES, Client, Web, attached_config, backend_pid, free_port, running, until
 
 pytestmark = pytest.mark.real
 
@@ -321,3 +321,34 @@ async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight
 
         await until(idle, "the old process has nothing open any more")
         await client.close()
+
+
+async def test_what_an_old_process_carries_is_counted_whoever_started_the_new_one(rig: Rig) -> None:
+    """`haproxy -sf` from a shell of its own: the two processes have no parent in common."""
+    client = Client(rig.front)
+    slow = asyncio.create_task(client.get("/slow"))
+
+    async def begun() -> bool:
+        return rig.one.slow + rig.two.slow == 1
+
+    await until(begun, "the slow request arrived")
+    name, busy = ("s1", rig.one) if rig.one.slow else ("s2", rig.two)
+    await rig.proxy.observe()
+    words = " ".join((*rig.command, "-sf", str(rig.process.pid)))
+    # The word after it keeps the shell from becoming the HAProxy, which would then be our child as the old one is.
+    async with running(("sh", "-c", f"{words}; :"), f"{rig.directory}/admin.sock"):
+
+        async def new() -> bool:
+            return await backend_pid(f"{rig.directory}/admin.sock") != rig.process.pid
+
+        await until(new, "the new process answers")
+        await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
+        assert (await backend(rig, name)).in_flight == 1
+        busy.release.set()
+        assert (await slow) == (200, busy.name)
+        await client.close()
+
+        async def idle() -> bool:
+            return (await backend(rig, name)).in_flight == 0
+
+        await until(idle, "nothing is in flight")

@@ -13,9 +13,9 @@ from supervisor.model.spec import CheckSpec
 from supervisor.proxies import haproxy_text as text
 
 HOSTILE = st.one_of(
-    st.text(max_size=80),
+    st.text(max_size=220),
     st.sampled_from(
-        ["web;shutdown", "web\n", "\nweb", "a/b", "<<", "a b", "web\\;x", "web\x00", "wéb", "", "x" * 65]
+        ["web;shutdown", "web\n", "\nweb", "a/b", "<<", "a b", "web\\;x", "web\x00", "wéb", "", "x" * 201]
     ),
     st.text(alphabet="ab.0:;\n\\ /<", max_size=20),
 )
