@@ -95,7 +95,8 @@ def _proxy(proxy: Row, paper: Paper) -> str:
     named = f"proxy {proxy.get('name')}: {proxy.get('kind')} {word(proxy.get('version'))}"
     front = f" on {proxy['front']}" if proxy.get("front") else ""
     if proxy.get("reachable"):
-        return sentence(named + front, paper)
+        limited = f"; watched only: {proxy['limited']}" if proxy.get("limited") else ""
+        return sentence(f"{named}{front}{limited}", paper)
     age = proxy.get("seen_seconds_ago")
     seen = f"last seen {duration(age)} ago" if age is not None else "not seen yet"
     return sentence(f"{named}{front}: unreachable, {seen}: {proxy.get('why') or 'no reason known'}", paper, "bad")

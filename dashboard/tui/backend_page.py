@@ -29,12 +29,16 @@ def backend_page(mirror: Mirror, view: BackendView, width: int) -> list[Line]:
     return [*lines, *history(mine, subjects)]
 
 
+def limits(view: BackendView) -> str:
+    return f"; {view.proxy.limited}" if view.proxy.limited else ""
+
+
 def backend_facts(view: BackendView) -> list[Line]:
     backend = view.backend
     asked = backend.asked_rotation.value if backend.asked_rotation else "nothing"
     return [
         fact("proxy", f"{view.proxy.name}  {view.proxy.kind} {view.proxy.version or ''}"),
-        fact("can do", ", ".join(view.proxy.capabilities) or "nothing"),
+        fact("can do", (", ".join(view.proxy.capabilities) or "nothing") + limits(view)),
         fact("upstream", f"{view.upstream.name}, balance {view.upstream.balance or UNKNOWN}"),
         fact("asked", asked),
         fact("in flight", count(backend.in_flight)),

@@ -63,7 +63,8 @@ def rotate(mirror: Mirror, targets: Sequence[BackendView], rotation: str) -> Int
         return Refusal("no backend is chosen: this worker has none at a proxy")
     for target in targets:
         if rotation != "ready" and rotation not in target.proxy.capabilities:
-            return Refusal(f"{target.proxy.name} ({target.proxy.kind}) cannot do {rotation}")
+            why = f": {target.proxy.limited}" if target.proxy.limited else ""
+            return Refusal(f"{target.proxy.name} ({target.proxy.kind}) cannot do {rotation}{why}")
     todo = [one for one in targets if (one.backend.asked_rotation or one.backend.rotation).value != rotation]
     if not todo:
         return Refusal(f"{_named(targets)}: {rotation} already")

@@ -150,7 +150,8 @@ def of_proxy(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
         yield Finding(
             check="proxy-cannot",
             subject=traffic.proxy,
-            text=f"{state.spec.kind} {state.version or ''} cannot {', '.join(lacking)}".replace("  ", " "),
+            text=f"{state.spec.kind} {state.version or ''} cannot {', '.join(lacking)}".replace("  ", " ")
+            + (f": {state.limited}" if state.limited else ""),
             hint="without drain and in_flight a restart waits out drain_timeout; without add, list every port",
         )
 

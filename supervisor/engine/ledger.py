@@ -39,6 +39,8 @@ class ProxyState:
     """Since when it has been reachable without a break."""
     why: str | None = "not asked yet"
     capabilities: tuple[Capability, ...] = ()
+    limited: str | None = None
+    """Why it has fewer than others."""
     settle: float = 0.02
     seen: float | None = None
     seen_wall: float | None = None

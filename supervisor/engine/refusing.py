@@ -195,7 +195,8 @@ def check_rotate(ledger: Ledger, request: Rotate) -> None:
     if not state.reachable:
         raise Conflict(f"{proxy} cannot be reached: {state.why}")
     if request.rotation is not Rotation.READY and request.rotation.value not in state.capabilities:
-        raise Conflict(f"{proxy} ({state.spec.kind}) cannot {request.rotation} a backend")
+        why = f": {state.limited}" if state.limited else ""
+        raise Conflict(f"{proxy} ({state.spec.kind}) cannot {request.rotation} a backend{why}")
     if state.spec.embedded and ledger.worker_at(backend.address) is None:
         raise Conflict(f"{request.target} is being removed: no worker fills it any more")
     if request.rotation is Rotation.READY or request.yes:

@@ -325,6 +325,7 @@ def proxy_row(ledger: Ledger, state: ProxyState, now: float) -> ProxyRow:
         seen_seconds_ago=round(now - state.seen, 1) if state.seen is not None else None,
         why=why,
         capabilities=tuple(state.capabilities),
+        limited=state.limited,
         upstreams=tuple(upstream_row(ledger, state, upstream) for upstream in state.upstreams.values()),
         front=front,
     )

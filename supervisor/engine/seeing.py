@@ -37,7 +37,7 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
         state.answers_since = seen.answered
     was_reachable, state.reachable, state.why = state.reachable, True, None
     state.version, state.epoch = seen.version, seen.epoch
-    state.capabilities, state.settle = fact.capabilities, fact.settle
+    state.capabilities, state.limited, state.settle = fact.capabilities, seen.limited, fact.settle
     state.seen, state.seen_wall = seen.answered, time.time()
     gone = state.upstreams.keys() - {upstream.name for upstream in seen.upstreams}
     for name in gone:
@@ -112,7 +112,7 @@ def signature(upstream: Upstream | None) -> object:
     """What of an upstream decides anything."""
     if upstream is None:
         return None
-    return [(b.name, b.address, b.health, b.rotation) for b in upstream.backends]
+    return [(b.name, b.address, b.health, b.rotation, b.weight == 0) for b in upstream.backends]
 
 
 def pools_behind(desk: Desk, proxy: str, upstream: str | None = None) -> set[str]:

@@ -52,6 +52,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     asked: float
     """Monotonic seconds before the first question was sent: the reading is at least this fresh."""
     answered: float
+    limited: str | None = None
+    """Why less than everything can be asked of it."""
 
 
 class Member(Struct, frozen=True, kw_only=True):

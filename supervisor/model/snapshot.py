@@ -156,6 +156,8 @@ class ProxyRow(Struct, frozen=True, kw_only=True, gc=False):
     why: str | None
     """Why it cannot be reached."""
     capabilities: tuple[str, ...]
+    limited: str | None = None
+    """Why it has not all of them."""
     upstreams: tuple[UpstreamRow, ...]
     front: str | None = None
     """Where the embedded proxy serves, `http://127.0.0.1:8080`."""

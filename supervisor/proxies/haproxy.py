@@ -55,6 +55,7 @@ class HAProxy:
             upstreams=upstreams,
             asked=asked,
             answered=time.monotonic(),
+            limited=self.limited,
         )
 
     async def look(self, upstream: str) -> Upstream:

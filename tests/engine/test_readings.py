@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from supervisor.engine.doctoring import examine
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import Memo
+from supervisor.engine.refusing import check
 from supervisor.engine.seeing import inherited
 from supervisor.engine.turning import counted_before
 from supervisor.model.backends import Backend, Upstream, Want
+from supervisor.model.errors import Conflict
 from supervisor.model.phases import Health, Phase, Rotation
-from supervisor.model.requests import Stop
+from supervisor.model.requests import Rotate, Stop
 from tests.engine.test_transcripts import begun
 
 
@@ -28,6 +31,25 @@ def test_a_reading_begun_while_the_upstream_was_being_changed_proves_no_quiet(tm
     assert world.ledger.workers[worker.serial].zeros == 0
     count_quiet(world.desk, "lb", "web", world.now + 1.1, world.now + 1.1)
     assert world.ledger.workers[worker.serial].zeros == 1
+
+
+def test_a_server_that_is_weighed_down_to_nothing_no_longer_serves(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    worker = next(iter(world.ledger.workers.values()))
+    address = worker.address or ""
+    world.backends[address] = replace(world.backends[address], weight=0)
+    world.run(lambda: world.ledger.workers[worker.serial].serving_since is None)
+    world.backends[address] = replace(world.backends[address], weight=1)
+    world.run(lambda: world.ledger.workers[worker.serial].serving_since is not None)
+
+
+def test_what_a_proxy_does_not_permit_is_refused_with_the_reason(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    state.capabilities, state.limited = ("in_flight",), "its socket has level user"
+    with pytest.raises(Conflict, match="cannot drain a backend: its socket has level user"):
+        check(world.ledger, Rotate(target="web.0", rotation=Rotation.DRAIN))
+    assert "cannot drain, add: its socket has level user" in [f.text for f in examine(world.ledger)][-1]
 
 
 def test_a_reading_begun_before_a_worker_was_ready_proves_not_that_it_serves(
