@@ -1,6 +1,7 @@
 """For all tests: no state outside their own directories, and no process left behind."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,9 @@ PATIENCE = 3.0
 @pytest.fixture(scope="session", autouse=True)
 def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing is read from, or written to, the home of whoever runs the tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs behind it (`make test &`) so, and what we start would be as deaf.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MARK, str(os.getpid()))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

@@ -132,7 +132,7 @@ def test_on_a_read_only_disk_workers_are_started_without_their_logs(cluster: Clu
     kill_both(cluster)
     ran = cluster.verb("up", "--detach")
     assert ran.code == 2
-    assert "Read-only file system; nothing was started" in ran.err
+    assert f"read-only file system: {cluster.state}/lock; nothing was started" in ran.err
     assert all(alive(pid) for pid in workers.values())
     unmount(cluster, leave=1)
     until(lambda: os.access(cluster.state, os.W_OK), "it can be written again")
