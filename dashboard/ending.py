@@ -69,10 +69,11 @@ def _nobody(where: Place, change: Change, args: Namespace) -> int:
     if where.config is None or start_detached(where, 60.0, tell) != 0:
         fail(f"{unsupervised(left)}; `clusterctl up` adopts them, then `clusterctl down` ends them")
         return 1
-    return _ended(where, Pipe(where.socket), change, args)
+    return _ended(where, Pipe(where.socket), change, args, again=False)
 
 
-def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
+def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace, again: bool = True) -> int:
+    """`again`: where its keeper is killed over it, another one may end what is left."""
     snapshot = pipe.get("/v1/snapshot").json()
     name = snapshot.get("cluster") or where.name
     with _watched(snapshot.get("engine", {}).get("keeper_pid")) as ended:
@@ -80,6 +81,12 @@ def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace) -> int:
         if not args.wait:
             return accepted(operation, args.json)
         operation = _gone(pipe, operation, args.timeout, ended)
+    if operation.get("phase") == "done" and not args.keep_workers and (left := survivors(where.state)):
+        # It was killed before it had done it.
+        if again:
+            return _nobody(where, change, args)
+        fail(f"{unsupervised(left)}; `clusterctl status` tells more")
+        return 1
     if args.json or operation.get("phase") != "done":
         return outcome(operation, args.json)
     result(f"cluster {name} is down" + ("; its workers go on" if args.keep_workers else ""))
@@ -90,6 +97,9 @@ def _keeper_ended(where: Place, keeper: int, timeout: float | None) -> int:
     if not _keeper_over(where, keeper, timeout):
         result(f"still going: the keeper of {where.name} (pid {keeper}) has not ended yet")
         return 6
+    if left := survivors(where.state):
+        fail(f"the keeper has ended, but {unsupervised(left)}")
+        return 1
     result(f"cluster {where.name} is down")
     return 0
 

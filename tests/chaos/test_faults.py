@@ -288,6 +288,22 @@ def test_down_goes_on_though_the_engine_is_killed_over_it() -> None:
         assert made.settled_processes() == {}
 
 
+def test_a_down_whose_keeper_is_killed_over_it_does_not_say_that_all_is_down_before_it_is() -> None:
+    """Another keeper ends what is left."""
+    slow = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"
+    with cluster(f'[pools.jobs]\ncommand = ["sh", "-c", "{slow}"]\nworkers = 2\n') as made:
+        workers, keeper = [row["pid"] for row in made.workers("jobs")], made.snapshot()["engine"]["keeper_pid"]
+        command = [PYTHON, "-m", "dashboard", "down", "--timeout", "30s", "-c", str(made.config)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as down:
+            made.until_pool(lambda p: p["workers"][0]["phase"] == "stopping", "stopping", name="jobs")
+            os.kill(keeper, signal.SIGKILL)
+            out, err = down.communicate(timeout=40)
+        assert down.returncode == 0, err
+        assert "2 workers still run, unsupervised" in err
+        assert out.endswith("is down\n")
+        assert not any(map(alive, workers))
+
+
 def test_a_stopped_keeper_is_said_and_down_has_it_go_on() -> None:
     """SIGSTOP: no end is noticed and no engine started; what shows it is a warning, then words, then an end."""
     with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n') as made:
