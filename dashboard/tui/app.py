@@ -154,7 +154,8 @@ class TopApp(App[int]):
             loop.call_soon_threadsafe(self.exit, 128 + signal.SIGHUP)
 
         def writer() -> object:
-            return None if self.suspended else getattr(self._driver, "_writer_thread", None)
+            lent = self.suspended or signals.lent(self._driver)
+            return None if lent else getattr(self._driver, "_writer_thread", None)
 
         hangup.watch(writer, leave, self.ended)
 

@@ -15,7 +15,7 @@ LOOK_EVERY = 1.0
 
 
 def watch(find_writer: Callable[[], Any], leave: Callable[[], None], ended: threading.Event) -> threading.Thread:
-    """Watch the writer thread that `find_writer` finds (None while there is none), until `ended`."""
+    """Watch the writer thread that `find_writer` finds (None while none is to live), until `ended`."""
     guard = threading.Thread(target=_watch, args=(find_writer, leave, ended), daemon=True, name="hangup")
     guard.start()
     return guard
@@ -24,8 +24,8 @@ def watch(find_writer: Callable[[], Any], leave: Callable[[], None], ended: thre
 def _watch(find_writer: Callable[[], Any], leave: Callable[[], None], ended: threading.Event) -> None:
     while not ended.wait(LOOK_EVERY):
         writer = find_writer()
-        if writer is None or writer.is_alive():
-            continue
+        if writer is None or writer.is_alive() or find_writer() is not writer:
+            continue  # in the last case the terminal has just been lent to another program
         leave()
         queue: Queue[str | None] = writer._queue
         while not ended.is_set():

@@ -32,9 +32,19 @@ def take_terminal(driver: Any) -> None:
     SIGCONT too (behind SIGHUP): that thread then outlived the screen, and took a whole core for ever.
     """
     if isinstance(driver, LinuxDriver):
-        if not driver._must_signal_resume:
-            driver.suspend_application_mode()
+        if not lent(driver):
+            _lend(driver)
         driver.resume_application_mode()
+
+
+def lent(driver: Any) -> bool:
+    """Whether the terminal is the shell's: from our Ctrl-Z until it is taken again."""
+    return bool(getattr(driver, "_must_signal_resume", False))
+
+
+def _lend(driver: LinuxDriver) -> None:
+    driver._must_signal_resume = True
+    driver.suspend_application_mode()
 
 
 def stop(driver: Any) -> bool:
@@ -45,8 +55,7 @@ def stop(driver: Any) -> bool:
     if not isinstance(driver, LinuxDriver) or not shell_waits():
         return False
     # Before the signal: once the others of our job stand still (make, a script) the terminal is the shell's.
-    driver.suspend_application_mode()
-    driver._must_signal_resume = True
+    _lend(driver)
     before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     os.killpg(0, signal.SIGTSTP)
     signal.signal(signal.SIGTSTP, before)

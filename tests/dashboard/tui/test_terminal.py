@@ -131,6 +131,7 @@ def test_a_stop_lends_the_terminal_to_the_shell_and_fg_leads_back(tmux: Tmux, so
         else:
             screen.send_signal(signal.SIGSTOP)
         wait(lambda: screen.status() == psutil.STATUS_STOPPED, f"stopped {stop}")
+        time.sleep(1.2)  # longer than between two looks of who watches for a hang-up
         tmux("send-keys", "fg", "Enter")
         tmux.see("30/30 serving", "Workers 30")
         wait(lambda: tmux.modes() == "1 0 1" and screen.num_threads() <= threads, f"as before, stopped {stop}")
