@@ -187,9 +187,7 @@ def test_an_interrupt_while_following_says_that_the_operation_goes_on(api: FakeA
 
     api.on("GET /v1/operations/op-7", asked)
     process = subprocess.Popen(
-        # What a shell without job control runs in its background has SIGINT ignored, and so have its children.
-        ["env", "--default-signal=INT",
-         sys.executable, "-m", "dashboard", "scale", "web=4", "--socket", api.socket],
+        [sys.executable, "-m", "dashboard", "scale", "web=4", "--socket", api.socket],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert waiting.wait(10)
