@@ -88,6 +88,9 @@ def start_detached(where: Place, timeout: float, say: Callable[[str], None] = re
         keeper, ready = launched(where, said)
         try:
             answer = _until_ready(keeper, ready, timeout)
+        except KeyboardInterrupt:
+            tell(f"the keeper (pid {keeper.pid}) goes on starting {where.name}; `clusterctl down` ends it")
+            raise
         finally:
             os.close(ready)
         if answer == b"":

@@ -19,6 +19,7 @@ from supervisor.engine.preflight import CannotTakeOver, trial
 from supervisor.engine.rows import operation_row
 from supervisor.engine.watching import watch_logs, watch_proxy, watch_samples
 from supervisor.host.launching import KeeperLink
+from supervisor.keeper.identity import is_stopped
 from supervisor.model.errors import Conflict, NeedsYes, ProxyError
 from supervisor.model.operations import Operation, OperationPhase
 from supervisor.model.requests import Reload, Shutdown, Upgrade
@@ -307,6 +308,8 @@ class Running:
         for operation in self.ledger.operations.values():
             if operation.running and isinstance(operation.request, Upgrade):
                 raise Conflict(f"{operation.id} is upgrading the engine already")
+        if is_stopped(keeper := self.link.keeper_pid):
+            raise Conflict(f"the keeper is stopped, and would start no other engine; `kill -CONT {keeper}` first")
         operation = self.begin(request, "upgrade")
         self.once("upgrade", self.step_aside(operation.id, request.python))
         return operation_row(operation)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,22 @@ def test_a_keeper_that_never_gets_ready_is_exit_6(
     keeper.write_text("time.sleep(60)")
     assert main(["up", "--detach", "-c", config, "--timeout", "300ms"]) == 6
     assert "did not answer within 0.3 s" in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_an_interrupted_up_says_that_the_keeper_goes_on(
+    config: str, keeper: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = starting._until_ready
+
+    def interrupted(*words: Any) -> bytes:
+        assert wait(*words)
+        raise KeyboardInterrupt
+
+    keeper.write_text("os.write(READY, b'ready\\n'); time.sleep(60)")
+    monkeypatch.setattr(starting, "_until_ready", interrupted)
+    assert main(["up", "--detach", "-c", config]) == 130
+    assert "goes on starting shop" in capfd.readouterr().err
 
 
 def test_up_of_what_is_up_already(served: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """`clusterctl upgrade`: another engine takes over the same workers, or nothing changes."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_another_interpreter_takes_over(cluster: Cluster, tmp_path: Path) -> Non
     assert ask(cluster, new)["phase"] == "done", cluster.story()
     assert engine(cluster)["pid"] != before
     assert pids(cluster) == workers
+
+
+def test_under_a_keeper_that_is_stopped_nothing_is_upgraded(cluster: Cluster) -> None:
+    """It would start no other engine, and there would be none."""
+    running = cluster.snapshot()["engine"]
+    os.kill(running["keeper_pid"], signal.SIGSTOP)
+    try:
+        ran = cluster.verb("upgrade")
+        assert ran.code == 5
+        assert f"`kill -CONT {running['keeper_pid']}` first" in ran.err
+        assert cluster.snapshot()["engine"]["pid"] == running["pid"]
+    finally:
+        os.kill(running["keeper_pid"], signal.SIGCONT)
 
 
 def test_a_state_of_a_newer_engine_is_refused_and_its_workers_go_on(cluster: Cluster) -> None:
