@@ -1,7 +1,6 @@
 """The journal is read back after any death and any damage: what cannot be believed is left out, and never wrong."""
 
 import errno
-import itertools
 import os
 import threading
 import time
@@ -157,13 +156,10 @@ def test_it_is_written_anew_when_it_has_grown(path: Path, monkeypatch: pytest.Mo
     journal = Journal(path)
     journal.begin({})
     records: dict[str, dict[Hashable, Note]] = {}
-    sizes = []
-    for number in range(5_000):
+    for number in range(5_000):  # 100 KB of lines
         records = {"": {"a": Note(str(number)), "b": Note("x" * 100)}}
         journal.write(records)
-        sizes.append(path.stat().st_size)
     until(lambda: journal.write(records) and path.stat().st_size < 3 * 4096, "it is small again")
-    assert any(after < before for before, after in itertools.pairwise(sizes))
     journal.close(records)
     assert plain(Journal(path).load()) == {"a": "4999", "b": "x" * 100}
 
