@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from supervisor.core.sharing import shared_addresses
-from supervisor.model.backends import Backend, Member, Upstream, Want
+from supervisor.model.backends import Backend, Member, Upstream, Want, misplaced
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Pool
 from supervisor.model.spec import PoolSpec
@@ -121,9 +121,12 @@ def ours(address: str, spec: PoolSpec) -> bool:
 
 def differs(upstream: Upstream | None, wanted: Want) -> bool:
     """Whether the proxy holds something else than what is wanted, as far as it matters to requests."""
-    have = {backend.address: backend.rotation for backend in upstream.backends} if upstream else {}
-    return any(have.get(member.address) is not member.rotation for member in wanted.members) or any(
-        have.get(address) not in (None, Rotation.MAINT) for address in wanted.remove
+    backends = upstream.backends if upstream else ()
+    rotations = dict.fromkeys(wanted.remove, Rotation.MAINT)
+    rotations |= {member.address: member.rotation for member in wanted.members}
+    here = {backend.address for backend in backends}
+    return any(member.address not in here for member in wanted.members) or any(
+        backend.address in rotations and misplaced(backend, rotations[backend.address]) for backend in backends
     )
 
 

@@ -86,17 +86,15 @@ def asked_for(ledger: Ledger, proxy: str, upstream: Upstream) -> Iterator[Member
 
 def listings(ledger: Ledger, worker: Worker) -> Iterator[tuple[ProxyState, Upstream, Backend]]:
     """The servers at a worker's address besides its own backend, where proxies answer and can be operated."""
-    traffic = ledger.pools[worker.pool].spec.traffic
-    if traffic is None or worker.pool.startswith(PROXY_POOL):
+    if ledger.pools[worker.pool].spec.traffic is None or worker.pool.startswith(PROXY_POOL):
         return
+    own = ledger.backend_of(worker)
     for state in ledger.proxies.values():
         if state.spec.embedded or not state.reachable or "maint" not in state.capabilities:
             continue
         for upstream in state.upstreams.values():
-            if (state.spec.name, upstream.name) == (traffic.proxy, traffic.upstream):
-                continue
             for backend in upstream.backends:
-                if backend.address == worker.address:
+                if backend.address == worker.address and backend is not own:
                     yield state, upstream, backend
 
 

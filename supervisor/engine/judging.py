@@ -44,10 +44,11 @@ def verdict_of(ledger: Ledger, operation: Operation, now: float) -> Judgement:
         if not proves(ledger.proxies[proxy], upstream.name, operation.asked):
             return Judgement(f"waiting for {proxy} to answer")
         judged = rotated(request, backend)
-        if not judged.done or request.rotation is Rotation.READY or "/" in request.target:
-            return judged
         worker = ledger.worker_at(backend.address)
-        where = elsewhere.busy(ledger, worker) if worker is not None else None
+        if not judged.done or request.rotation is Rotation.READY or worker is None:
+            return judged
+        # Who names the worker's own backend means the worker, wherever else it is listed; another means itself.
+        where = elsewhere.busy(ledger, worker) if ledger.backend_of(worker) is backend else None
         return (
             judged if where is None else Judgement(f"in {request.rotation}; {where} leads to it too, and is busy")
         )

@@ -30,8 +30,15 @@ class Backend(Struct, frozen=True, kw_only=True):
     """Clients may be bound to it, by a cookie or a table."""
     added: bool = False
     """clusterctl added it and takes it out again; may linger in maint while clients' connections hold it."""
+    held: bool = False
+    """In maint for a reason of the proxy's own, whoever asks: what it tracks is, or its name is not known."""
     counters: dict[str, str] = {}
     """Every further figure that the proxy gives, by the proxy's own name."""
+
+
+def misplaced(backend: Backend, wanted: Rotation) -> bool:
+    """Whether the proxy is to be told to put it elsewhere."""
+    return backend.rotation is not wanted and not (backend.held and wanted is Rotation.READY)
 
 
 class Upstream(Struct, frozen=True, kw_only=True):

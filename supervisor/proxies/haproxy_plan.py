@@ -10,7 +10,7 @@ from itertools import count
 
 from msgspec import Struct
 
-from supervisor.model.backends import Backend, Member, Want
+from supervisor.model.backends import Backend, Member, Want, misplaced
 from supervisor.model.phases import Rotation
 from supervisor.proxies import haproxy_text as text
 
@@ -78,7 +78,7 @@ def coming(current: Sequence[Backend], want: Want) -> tuple[Turn | Add | Move, .
             steps.extend(
                 Turn(backend.name, backend.rotation, member.rotation, checked=backend.added)
                 for backend in backends
-                if backend.rotation is not member.rotation
+                if misplaced(backend, member.rotation)
             )
             continue
         for candidate in _names(member):

@@ -21,6 +21,7 @@ from supervisor.proxies.haproxy_text import OURS_FROM, OURS_TO, joined
 # FMAINT, IMAINT (tracked), RMAINT (resolution), HMAINT. CMAINT (4, "disabled" in the configuration) is only a
 # memory of the configuration: it stays set after `state ready`, so it says nothing about now.
 MAINT_BITS = 1 | 2 | 32 | 64
+HELD_BITS = 2 | 32
 DRAIN_BITS = 8 | 16
 
 _READ = (
@@ -65,6 +66,11 @@ class Seat(Struct, frozen=True):
         if self.admin & MAINT_BITS:
             return Rotation.MAINT
         return Rotation.DRAIN if self.admin & DRAIN_BITS else Rotation.READY
+
+    @property
+    def held(self) -> bool:
+        """In maint for what it tracks, or for a name without an address: its own state puts it back nowhere."""
+        return self.admin & MAINT_BITS != 0 and not self.admin & MAINT_BITS & ~HELD_BITS
 
     @property
     def marked(self) -> bool:
@@ -222,6 +228,7 @@ def _backend(row: Row, seat: Seat, added: bool) -> Backend:
         # In TCP mode there are no answers to be timed, and it says 0.
         response_ms=float(rtime) if rtime and requests and mode != "tcp" else None,
         added=added,
+        held=seat.held,
         counters={word: cell for word, cell in zip(_COUNTERS, row[_FROM_COUNTERS:], strict=True) if cell},
     )
 

@@ -10,6 +10,8 @@ _EMBEDDED_ONLY = ("cookie", "tls")
 
 def check_proxy(proxy: ProxySpec, pools: Sequence[PoolSpec], wrong: set[str], problems: Problems) -> None:
     path = f"proxies.{proxy.name}"
+    if proxy.kind == "haproxy":
+        _reachable(proxy, pools, problems)
     if proxy.socket and proxy.bind:
         problems.report(
             path,
@@ -27,6 +29,17 @@ def check_proxy(proxy: ProxySpec, pools: Sequence[PoolSpec], wrong: set[str], pr
         for key in _EMBEDDED_ONLY:
             if getattr(proxy, key):
                 problems.report(f"{path}.{key}", "only a proxy that clusterctl runs itself (bind) takes it")
+
+
+def _reachable(proxy: ProxySpec, pools: Sequence[PoolSpec], problems: Problems) -> None:
+    """HAProxy tells nobody the path of a server's unix socket: it could not be known again."""
+    for pool in pools:
+        if pool.traffic and pool.traffic.proxy == proxy.name and pool.listen and "/" in pool.listen:
+            problems.report(
+                f"pools.{pool.name}.listen",
+                "found a unix socket, expected IP:PORT for a pool with traffic",
+                f"or leave traffic away, and list unix@{pool.listen} in a HAProxy of your own",
+            )
 
 
 def _embedded(proxy: ProxySpec, path: str, pools: Sequence[PoolSpec], problems: Problems) -> None:

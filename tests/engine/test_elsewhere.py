@@ -32,6 +32,18 @@ def test_servers_that_another_cluster_added_stay_when_an_operator_drains_one_bes
     }
 
 
+def test_of_two_servers_at_one_address_both_are_to_be_quiet(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    worker = next(iter(world.ledger.workers.values()))
+    out = Backend(name="a", address=worker.address or "", rotation=Rotation.MAINT, in_flight=0, queued=0)
+    state.read["web"] = worker.since + 1
+    state.upstreams["web"] = Upstream(name="web", backends=(out, replace(out, name="b", in_flight=1)))
+    assert elsewhere.holds(world.ledger, worker) == "lb/web/b"
+    state.upstreams["web"] = Upstream(name="web", backends=(out, replace(out, name="b")))
+    assert elsewhere.holds(world.ledger, worker) is None
+
+
 def test_a_worker_that_leaves_is_held_until_a_reading_after_that_shows_it_quiet_elsewhere(tmp_path: Path) -> None:
     world = begun(tmp_path)
     worker = next(iter(world.ledger.workers.values()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.rotation import View, serves
+from supervisor.core.rotation import View, differs, serves
 from supervisor.model.backends import Backend, Member, Want
 from supervisor.model.errors import ProxyRefused
 from supervisor.model.phases import Health, Phase, Rotation
@@ -137,3 +137,23 @@ def serving(web: Web, found: Backend) -> bool:
     )
     spec = PoolSpec(name="web", command=("x",), ports=(9001, 9009), traffic=TrafficSpec(proxy="lb", upstream="app"))
     return serves(worker, spec, View(fresh=True, backend=found, read=2.0))
+
+
+async def test_a_server_that_is_held_in_maint_by_what_it_tracks_is_not_told_again_and_again(
+    release: str, tmp_path: Path
+) -> None:
+    async with Web("one") as web, Web("other") as other:
+        sections = (
+            f"backend checks\n  server s {other.address} check\n"
+            f"backend app\n  server s {web.address} track checks/s\n"
+        )
+        async with attached(release, tmp_path, sections) as proxy:
+            out = Want(
+                upstream="checks", members=(Member(name="s", address=other.address, rotation=Rotation.MAINT),)
+            )
+            await proxy.converge(out)
+            found = await backend(proxy, "s")
+            assert (found.rotation, found.health_reason) == (Rotation.MAINT, "not checked in maint (via checks/s)")
+            assert await proxy.converge(one(web)) == ()
+            assert not differs(await proxy.look("app"), one(web))
+            assert await proxy.converge(one(web, Rotation.MAINT)) == (), "it is out, as it should be"
