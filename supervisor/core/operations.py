@@ -29,7 +29,11 @@ def judge(operation: Operation, picture: Picture) -> Judgement:
     request = operation.request
     match request:
         case Scale():
-            return settled(picture, f"{picture.pool.name} has {plural(picture.pool.desired, 'worker')}")
+            workers = plural(picture.pool.desired, "worker")
+            if request.desired not in (None, picture.pool.desired):
+                why = f"{picture.pool.name} is to have {workers} by now: a later request, or the configuration"
+                return Judgement("overtaken", failed=why)
+            return settled(picture, f"{picture.pool.name} has {workers}")
         case Start():
             number = number_of(request.target)
             if number is not None and number not in picture.slots:

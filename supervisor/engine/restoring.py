@@ -133,7 +133,8 @@ def owed(ledger: Ledger, held: Iterable[Held]) -> list[Signal]:
 def take_in_unknown(desk: Desk, held: Iterable[Held], now: float) -> list[Signal]:
     """Living processes that the journal lost; those that no pool wants any more are told to stop."""
     signals: list[Signal] = []
-    for one in held:
+    # Of a rollout that the journal lost, the newest generation is what was wanted.
+    for one in sorted(held, key=generation_of, reverse=True):
         if one.serial not in desk.ledger.workers and not take_in(desk, one, now):
             text = f"pid {one.pid} runs for nothing that is configured; stopping it"
             desk.say("worker-unwanted", one.name, text, level="warning", pid=one.pid)
@@ -141,30 +142,34 @@ def take_in_unknown(desk: Desk, held: Iterable[Held], now: float) -> list[Signal
     return signals
 
 
+def generation_of(one: Held) -> int:
+    """What its note says; 0 where that makes no sense."""
+    told = one.note.get("generation", "")
+    return int(told) if told.isdecimal() else 0
+
+
 def take_in(desk: Desk, one: Held, now: float) -> bool:
     """A worker that the journal lost: its note says where it belongs; its readiness is asked anew."""
     ledger = desk.ledger
     pool = ledger.pools.get(one.note.get("pool", ""))
-    number, generation = one.note.get("slot", ""), one.note.get("generation", "")
-    if pool is None or not number.isdecimal() or not generation.isdecimal():
+    number, generation = one.note.get("slot", ""), generation_of(one)
+    if pool is None or not number.isdecimal() or not generation:
         return False
-    if not ledger.slots.get(pool.name) and int(generation) > pool.generation:
+    if not ledger.slots.get(pool.name) and generation > pool.generation:
         # Nothing at all is remembered of the pool: what runs is what was wanted.
-        pool = replace(
-            pool, generation=int(generation), complete=int(generation), revisions={int(generation): pool.spec}
-        )
+        pool = replace(pool, generation=generation, complete=generation, revisions={generation: pool.spec})
         ledger.pools[pool.name] = pool
-    elif int(generation) > pool.generation:
+    elif generation > pool.generation:
         # Of a rollout that the journal lost: it serves until it is replaced, and its number is not given again.
-        pool = ledger.pools[pool.name] = replace(pool, generation=int(generation))
-    spec = pool.revision(int(generation))
+        pool = ledger.pools[pool.name] = replace(pool, generation=generation)
+    spec = pool.revision(generation)
     # Nobody says READY twice; one that had not in its time would not live.
     ready = not spec.ready.asks or (spec.ready.notify and now - one.started > spec.ready.timeout)
     worker = Worker(
         serial=one.serial,
         pool=pool.name,
         slot=int(number),
-        generation=int(generation),
+        generation=generation,
         address=one.note.get("address") or None,
         log=one.note.get("log", ""),
         phase=Phase.READY if ready else Phase.STARTING,

@@ -137,6 +137,16 @@ def test_with_nothing_remembered_what_runs_is_what_was_wanted(desk: Desk) -> Non
     assert desk.ledger.slot("web", 0).generation == 7
 
 
+def test_with_nothing_remembered_of_a_rollout_the_newest_generation_is_what_was_wanted(desk: Desk) -> None:
+    """The others are of the version before: they are replaced, whoever is looked at first."""
+    notes = {serial: {**NOTE, "slot": str(slot), "generation": g} for serial, slot, g in ((4, 0, "2"), (5, 1, "3"))}
+    take_in_unknown(desk, [held(serial, note=note) for serial, note in notes.items()], now=50.0)
+    pool = desk.ledger.pools["web"]
+    assert (pool.generation, pool.complete) == (3, 3)
+    assert {worker.slot: worker.generation for worker in desk.ledger.workers.values()} == {0: 2, 1: 3}
+    assert desk.ledger.slot("web", 0).generation == 3
+
+
 def test_a_generation_that_the_journal_lost_serves_until_it_is_replaced(desk: Desk) -> None:
     """It is taken in, is another than what is wanted, and its number is not given again."""
     desk.ledger.keep(Slot(pool="web", number=0, generation=1))

@@ -128,13 +128,15 @@ def test_an_embedded_proxy_that_goes_down_with_its_cluster_is_no_trouble(tmp_pat
 
 
 def test_two_clients_at_once(tmp_path: Path) -> None:
-    """The last number wins, both operations end, and nobody is started who is not wanted."""
+    """The last number wins, who asked for the other is told so, and nobody is started who is not wanted."""
     world = begun(tmp_path, JOBS)
     first, second = world.ask(Scale(pool="web", desired=6)), world.ask(Scale(pool="web", desired=3))
     world.run(lambda: not any(o.running for o in world.ledger.operations.values()))
     assert len(world.ledger.workers) == 3
     assert world.ledger.counters.serial == 3, "what was never wanted at a turn was never started"
-    assert {world.ledger.operations[o.id].phase for o in (first, second)} == {OperationPhase.DONE}
+    ends = [world.ledger.operations[o.id] for o in (first, second)]
+    assert [o.phase for o in ends] == [OperationPhase.FAILED, OperationPhase.DONE]
+    assert ends[0].why == "web is to have 3 workers by now: a later request, or the configuration"
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
