@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from supervisor.core.operations import number_of
+from supervisor.engine import elsewhere
 from supervisor.engine.ledger import PROXY_POOL, Ledger
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.errors import BadSpec, Conflict, NeedsYes, Unknown
@@ -199,8 +200,24 @@ def check_rotate(ledger: Ledger, request: Rotate) -> None:
         raise Conflict(f"{proxy} ({state.spec.kind}) cannot {request.rotation} a backend{why}")
     if state.spec.embedded and ledger.worker_at(backend.address) is None:
         raise Conflict(f"{request.target} is being removed: no worker fills it any more")
+    worker = ledger.worker_at(backend.address)
+    own = worker is None or ledger.backend_of(worker) is backend
+    if request.rotation is Rotation.READY and worker is not None and not own and (kept := ledger.asked_of(worker)):
+        name = worker.slot_name
+        raise Conflict(
+            f"{name} is in {kept} wherever it is listed, as was asked; `clusterctl ready {name}` ends it"
+        )
     if request.rotation is Rotation.READY or request.yes:
         return
+    places = [(proxy, upstream, backend)]
+    if worker is not None and own:
+        places += [(there.spec.name, up, one) for there, up, one in elsewhere.listings(ledger, worker)]
+    for place in places:
+        check_last(ledger, *place)
+
+
+def check_last(ledger: Ledger, proxy: str, upstream: Upstream, backend: Backend) -> None:
+    """Raise NeedsYes where nobody else serves an upstream."""
     # The last reading does not show yet what was asked for since, nor who began to leave.
     leaving = {w.address for w in ledger.workers.values() if w.phase is not Phase.READY}
     serving = [

@@ -32,9 +32,20 @@ def check_proxy(proxy: ProxySpec, pools: Sequence[PoolSpec], wrong: set[str], pr
 
 
 def _reachable(proxy: ProxySpec, pools: Sequence[PoolSpec], problems: Problems) -> None:
-    """HAProxy tells nobody the path of a server's unix socket: it could not be known again."""
+    """What no server of a HAProxy can be known by.
+
+    It tells nobody the path of a unix socket, and who listens on all addresses is listed with one of them.
+    """
     for pool in pools:
-        if pool.traffic and pool.traffic.proxy == proxy.name and pool.listen and "/" in pool.listen:
+        if pool.traffic is None or pool.traffic.proxy != proxy.name:
+            continue
+        if proxy.socket and pool.ports and pool.host in ("0.0.0.0", "::"):
+            problems.report(
+                f"pools.{pool.name}.host",
+                f"found {pool.host}, expected the address that the proxy's servers have",
+                'a program that listens on all is reached at "127.0.0.1"',
+            )
+        if pool.listen and "/" in pool.listen:
             problems.report(
                 f"pools.{pool.name}.listen",
                 "found a unix socket, expected IP:PORT for a pool with traffic",

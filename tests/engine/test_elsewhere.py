@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from supervisor.engine import elsewhere
 from supervisor.engine.converging import converge_upstreams
+from supervisor.engine.refusing import check
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.deeds import Converge
+from supervisor.model.errors import Conflict, NeedsYes
 from supervisor.model.phases import Rotation
+from supervisor.model.requests import Rotate
 from tests.engine.test_transcripts import begun
 from tests.engine.world import World
 
@@ -58,3 +62,27 @@ def test_a_worker_that_leaves_is_held_until_a_reading_after_that_shows_it_quiet_
     assert elsewhere.holds(world.ledger, worker) == "lb/api/a", "sticky clients still come"
     beside(world, listed, read=after)
     assert elsewhere.holds(world.ledger, worker) is None
+
+
+def test_who_drains_a_worker_that_is_the_last_of_another_section_is_asked(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    state = world.ledger.proxies["lb"]
+    state.capabilities = ("drain", "maint")
+    worker = next(iter(world.ledger.workers.values()))
+    beside(world, Backend(name="a", address=worker.address or ""), read=world.now)
+    drain = Rotate(target=worker.slot_name, rotation=Rotation.DRAIN)
+    with pytest.raises(NeedsYes, match="a is the last backend of lb/api"):
+        check(world.ledger, drain)
+    check(world.ledger, replace(drain, yes=True))
+    beside(world, Backend(name="a", address=worker.address or ""), Backend(name="b", address="x:1"), read=world.now)
+    check(world.ledger, drain)
+
+
+def test_a_server_elsewhere_is_not_put_back_while_its_worker_is_kept_out(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    worker = next(iter(world.ledger.workers.values()))
+    beside(world, Backend(name="a", address=worker.address or "", rotation=Rotation.DRAIN), read=world.now)
+    world.ledger.asked["lb", "web", worker.address or ""] = Rotation.DRAIN
+    with pytest.raises(Conflict, match=f"clusterctl ready {worker.slot_name}"):
+        check(world.ledger, Rotate(target="lb/api/a", rotation=Rotation.READY))
+    check(world.ledger, Rotate(target=worker.slot_name, rotation=Rotation.READY))
