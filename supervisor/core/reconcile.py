@@ -273,11 +273,12 @@ def replace_stale(
     picture: Picture, slot: Slot, stale: Sequence[Worker], workers: Sequence[Worker], budget: Budget
 ) -> tuple[list[Deed], str | None, float | None]:
     """Bring in a successor where surge allows it; else let the old one go where enough others serve."""
-    unready = [worker for worker in stale if worker.phase is Phase.STARTING]
+    policy = picture.pool.spec.rollout
+    # One that was found, and is asked anew, may serve: where a successor can be had first, it has one.
+    unready = [w for w in stale if w.phase is Phase.STARTING and not (w.exposed and policy.surge)]
     if unready:
         why = "outdated before it was ready"
         return [Dismiss(serial=w.serial, why=why, force=True) for w in unready], None, None
-    policy = picture.pool.spec.rollout
     if slot.finished:
         why = "its successor has ended as it should"
         return [Dismiss(serial=w.serial, why=why, force=forced(picture, w)) for w in stale], None, None

@@ -46,3 +46,15 @@ def test_one_that_serves_stays_in_the_place_of_a_wanted_one_that_does_not(
 ) -> None:
     deeds = reconcile(seen).deeds
     assert sorted(deed.serial for deed in deeds if isinstance(deed, Dismiss) and deed.serial) == leaving
+
+
+@pytest.mark.parametrize(("exposed", "deed"), [(True, "Spawn"), (False, "Dismiss")])
+def test_one_of_an_old_version_that_is_asked_anew_has_a_successor_before_it_goes(exposed: bool, deed: str) -> None:
+    """Its engine was killed and its journal lost: it may well serve, though it is not known to be ready."""
+    spec = PoolSpec(name="web", command=("web",))
+    pool = Pool(spec=spec, desired=1, generation=2, complete=2, revisions={2: spec})
+    old = Worker(
+        serial=1, pool="web", slot=0, generation=1, address=None, phase=Phase.STARTING, pid=1, exposed=exposed
+    )
+    slots = {0: Slot(pool="web", number=0, generation=2)}
+    assert [type(one).__name__ for one in reconcile(Picture(pool, slots, [old], {}, 100.0)).deeds] == [deed]
