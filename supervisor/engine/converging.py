@@ -57,7 +57,7 @@ def joint_want(
     remove = more[1].union(address for wanted in wants for address in wanted.remove) - held
     if not wants and not members and not remove:
         return None
-    return Want(upstream=upstream.name, members=members, remove=tuple(sorted(remove)))
+    return Want(upstream=upstream.name, members=members, remove=tuple(sorted(remove)), guest=not pools)
 
 
 def tell(

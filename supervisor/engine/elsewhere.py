@@ -6,6 +6,8 @@ its own backend does: it goes in and out of rotation with it, and what it has in
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from supervisor.core.rotation import ours, quiet, want
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.model.backends import Backend, Member, Upstream
@@ -32,11 +34,9 @@ def extra(ledger: Ledger, proxy: str, upstream: Upstream, *, filled: bool) -> Ex
             members |= {member.address: member for member in wanted.members if member.address in listed}
             remove |= listed.intersection(wanted.remove)
     members = {member.address: member for member in asked_for(ledger, proxy, upstream)} | members
-    gone = set() if filled else left_behind(ledger, upstream)
-    if not filled and (members or remove or gone):
-        kept = [b for b in upstream.backends if b.added and b.address not in gone]
-        members = {b.address: Member(address=b.address, name=b.name, rotation=b.rotation) for b in kept} | members
-    return tuple(members.values()), frozenset(remove | gone)
+    if not filled:
+        remove |= left_behind(ledger, upstream)
+    return tuple(replace(member, listed=True) for member in members.values()), frozenset(remove)
 
 
 def guests(ledger: Ledger, proxy: str, upstream: Upstream) -> list[Pool]:

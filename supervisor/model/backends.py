@@ -74,6 +74,8 @@ class Member(Struct, frozen=True, kw_only=True):
     """Path for the proxy's own check of a backend that we add; None: TCP."""
     shared: bool = False
     """Several workers accept at this address: one may close its connections while the backend stays."""
+    listed: bool = False
+    """Somebody else listed it: it is turned where it is, and never added."""
 
 
 class Want(Struct, frozen=True, kw_only=True):
@@ -83,3 +85,5 @@ class Want(Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...] = ()
     remove: tuple[str, ...] = ()
     """Addresses whose worker is gone: taken out if we added them, else left in maint."""
+    guest: bool = False
+    """No pool of ours fills it: what was added there is another's, but for what is at `remove`."""

@@ -54,7 +54,8 @@ def leaving(current: Sequence[Backend], want: Want) -> tuple[Turn | Delete, ...]
     steps: list[Turn | Delete] = []
     wanted = {member.address for member in want.members}
     for backend in current:
-        if backend.address in wanted or not (backend.added or backend.address in want.remove):
+        ours = backend.added and not want.guest
+        if backend.address in wanted or not (ours or backend.address in want.remove):
             continue
         if backend.rotation is not Rotation.MAINT:
             steps.append(Turn(backend.name, backend.rotation, Rotation.MAINT))
@@ -81,6 +82,8 @@ def coming(current: Sequence[Backend], want: Want) -> tuple[Turn | Add | Move, .
                 if misplaced(backend, member.rotation)
             )
             continue
+        if member.listed:
+            continue  # gone since it was seen
         for candidate in _names(member):
             holder = holders.get(candidate)
             if candidate in taken or (holder and not _tombstone(holder, wanted)):

@@ -46,7 +46,7 @@ class MemoryProxy:
         for backend in upstream.backends:
             if backend.address in addresses:
                 kept.append(backend)
-            elif backend.added:
+            elif backend.added and (not want.guest or backend.address in want.remove):
                 said.append(f"{want.upstream}/{backend.name}: removed ({backend.address})")
             elif backend.address in want.remove and backend.rotation is not Rotation.MAINT:
                 kept.append(replace(backend, rotation=Rotation.MAINT))
@@ -107,6 +107,8 @@ class MemoryProxy:
             if backend.rotation is not member.rotation:
                 said.append(f"{upstream}/{backend.name}: rotation {backend.rotation} -> {member.rotation}")
                 kept[at] = replace(backend, rotation=member.rotation)
+            return
+        if member.listed:
             return
         taken = {b.name for b in kept}
         name, number = member.name, 1

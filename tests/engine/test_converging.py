@@ -1,5 +1,6 @@
 """A proxy is told something when it must be, and not again and again; a zero counts when it proves something."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from supervisor.model.deeds import Converge
 from supervisor.model.phases import Phase, Rotation
 from supervisor.model.requests import Scale
 from supervisor.model.spec import TrafficSpec
+from supervisor.proxies.memory import MemoryProxy
 from tests.engine.test_transcripts import begun
 from tests.engine.world import World
 
@@ -132,7 +134,10 @@ def test_servers_added_for_a_pool_that_gets_its_requests_elsewhere_are_taken_out
     wants = {change.want.upstream: change.want for change in changes}
     assert {member.address for member in wants["other"].members} == world.backends.keys()
     assert wants["web"].remove == tuple(sorted(world.backends))
-    assert [member.address for member in wants["web"].members] == [foreign.address]
+    assert wants["web"].members == ()
+    left = MemoryProxy("lb", (state.upstreams["web"],))
+    asyncio.run(left.converge(wants["web"]))
+    assert asyncio.run(left.look("web")).backends == (foreign,)
 
 
 @pytest.mark.parametrize("embedded", [False, True])

@@ -32,6 +32,11 @@ LEAVING = {
         want(remove=(A,)),
         (Turn("s1", READY, MAINT),),
     ),
+    "in a section that another cluster fills only what was ours goes": (
+        [ours("theirs", A), ours("web.0", B)],
+        Want(upstream="web", remove=(B,), guest=True),
+        (Turn("web.0", READY, MAINT), Delete("web.0", B)),
+    ),
     "asked again it is so already": ([theirs("s1", A, MAINT)], want(remove=(A,)), ()),
     "ours that nobody wants goes to maint and out": (
         [ours("web.0", A)],
@@ -52,6 +57,15 @@ COMING = {
     "the address is the identity: their name, our rotation": (
         [theirs("s1", A)],
         want(("web.0", A, DRAIN)),
+        (Turn("s1", READY, DRAIN),),
+    ),
+    "what another lists is turned, and not added where it is gone": (
+        [theirs("s1", A)],
+        Want(
+            upstream="web",
+            members=tuple(Member(name=a, address=a, rotation=DRAIN, listed=True) for a in (A, B)),
+            guest=True,
+        ),
         (Turn("s1", READY, DRAIN),),
     ),
     "ready is put back after a restart forgot a drain": (
