@@ -97,7 +97,7 @@ def end_words(fact: Exited) -> str:
     if fact.oom:
         return "killed for lack of memory (OOM)"
     if not fact.known:
-        return "ended, status unknown (its keeper had been killed)"
+        return "ended, status unknown (the keeper that started it is gone)"
     if fact.signal:
         return f"killed by {fact.signal}"
     return "exit code unknown" if fact.code is None else f"exit code {fact.code}"

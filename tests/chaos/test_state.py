@@ -83,7 +83,7 @@ def test_both_killed_and_one_worker_meanwhile(cluster: Cluster) -> None:
     assert {name: after[name] for name in ("web.0", "web.2")} == {n: before[n] for n in ("web.0", "web.2")}
     assert after["web.1"] != before["web.1"]
     ends = [row["last_exit"] for row in cluster.workers() if row["id"] == "web.1"]
-    assert ends[0]["why"] == "ended, status unknown (its keeper had been killed)"
+    assert ends[0]["why"] == "ended, status unknown (the keeper that started it is gone)"
     once_each(cluster)
 
 
