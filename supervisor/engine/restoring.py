@@ -163,8 +163,9 @@ def take_in(desk: Desk, one: Held, now: float) -> bool:
         # Of a rollout that the journal lost: it serves until it is replaced, and its number is not given again.
         pool = ledger.pools[pool.name] = replace(pool, generation=generation)
     spec = pool.revision(generation)
-    # Nobody says READY twice; one that had not in its time would not live.
-    ready = not spec.ready.asks or (spec.ready.notify and now - one.started > spec.ready.timeout)
+    # Nobody says so twice, and the line may have been rotated away; one that had not in its time would not live.
+    said = spec.ready.notify or spec.ready.log is not None
+    ready = not spec.ready.asks or (said and now - one.started > spec.ready.timeout)
     worker = Worker(
         serial=one.serial,
         pool=pool.name,

@@ -156,10 +156,13 @@ def test_a_generation_that_the_journal_lost_serves_until_it_is_replaced(desk: De
     assert (desk.ledger.workers[4].generation, desk.ledger.slot("web", 0).generation) == (2, 1)
 
 
+@pytest.mark.parametrize("ready", [ReadySpec(notify=True), ReadySpec(log="up")])
 @pytest.mark.parametrize(("age", "phase"), [(61.0, Phase.READY), (59.0, Phase.STARTING)])
-def test_who_said_that_it_is_ready_is_not_asked_to_say_so_again(desk: Desk, age: float, phase: Phase) -> None:
-    """With sd_notify nobody is asked: one that has outlived its time had said so, or it would have been ended."""
-    spec = replace(SPEC, ready=ReadySpec(notify=True, timeout=60.0))
+def test_who_said_that_it_is_ready_is_not_asked_to_say_so_again(
+    desk: Desk, age: float, phase: Phase, ready: ReadySpec
+) -> None:
+    """Nobody can be asked: one that has outlived its time had said so, or it would have been ended."""
+    spec = replace(SPEC, ready=ready)
     desk.ledger.pools["web"] = Pool(spec=spec, desired=2, revisions={1: spec})
     assert take_in_unknown(desk, [held(4, note=NOTE, started=100.0)], now=100.0 + age) == []
     assert desk.ledger.workers[4].phase is phase
