@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,14 @@ class Tmux:
     def modes(self) -> str:
         """Alternate screen, cursor, mouse."""
         return self("display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").strip()
+
+    def raw(self) -> bool:
+        """Whether keys come at once, and not when the line is ended."""
+        terminal = os.open(self("display-message", "-p", "#{pane_tty}").strip(), os.O_RDONLY | os.O_NOCTTY)
+        try:
+            return not termios.tcgetattr(terminal)[3] & termios.ICANON
+        finally:
+            os.close(terminal)
 
 
 @pytest.fixture
@@ -134,7 +143,9 @@ def test_a_stop_lends_the_terminal_to_the_shell_and_fg_leads_back(tmux: Tmux, so
         time.sleep(1.2)  # longer than between two looks of who watches for a hang-up
         tmux("send-keys", "fg", "Enter")
         tmux.see("30/30 serving", "Workers 30")
-        wait(lambda: tmux.modes() == "1 0 1" and screen.num_threads() <= threads, f"as before, stopped {stop}")
+        # What is typed until the terminal is taken again is thrown away.
+        wait(lambda: tmux.modes() == "1 0 1" and tmux.raw(), f"the terminal is taken, stopped {stop}")
+        wait(lambda: screen.num_threads() <= threads, f"no thread more, stopped {stop}")
     tmux("send-keys", "?")
     tmux.see("all keys")
     tmux("send-keys", "Escape")
