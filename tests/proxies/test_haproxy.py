@@ -303,13 +303,7 @@ async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight
         await until(taken_over, "the new process answers")
         await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
 
-        async def alone() -> bool:
-            # A connection that the old process keeps idle counts too, until it closes it on its way out.
-            count = (await backend(rig, name)).in_flight
-            assert count, "it is never told to be over before it is"
-            return count == 1
-
-        await until(alone, "the slow request alone is in flight")
+        await until_alone(rig, name)
         begun_since = HAProxy(rig.proxy.spec, rig.directory)
         flights = {b.name: b.in_flight for b in (await begun_since.observe()).upstreams[0].backends}
         assert flights[name] == 1, "an engine that began after the reload sees it too"
@@ -321,6 +315,17 @@ async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight
 
         await until(idle, "the old process has nothing open any more")
         await client.close()
+
+
+async def until_alone(rig: Rig, name: str) -> None:
+    """The slow request alone is in flight: what the old process keeps idle counts too, until it closes it."""
+
+    async def alone() -> bool:
+        count = (await backend(rig, name)).in_flight
+        assert count, "it is never told to be over before it is"
+        return count == 1
+
+    await until(alone, "the slow request alone is in flight")
 
 
 async def test_what_an_old_process_carries_is_counted_whoever_started_the_new_one(rig: Rig) -> None:
@@ -343,7 +348,7 @@ async def test_what_an_old_process_carries_is_counted_whoever_started_the_new_on
 
         await until(new, "the new process answers")
         await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
-        assert (await backend(rig, name)).in_flight == 1
+        await until_alone(rig, name)
         busy.release.set()
         assert (await slow) == (200, busy.name)
         await client.close()
