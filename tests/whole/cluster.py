@@ -102,7 +102,8 @@ class Cluster:
         """Waits until a snapshot shows something; fails with the cluster's story when it never does."""
         deadline = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(OSError, IndexError):
+            # An engine that is killed while it answers sends nothing, or the head alone, or half of it all.
+            with contextlib.suppress(OSError, IndexError, json.JSONDecodeError):
                 if true(snapshot := self.snapshot()):
                     return snapshot
             assert time.monotonic() < deadline, f"never within {seconds:g} s: {what}\n{self.story()}"
