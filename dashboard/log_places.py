@@ -30,14 +30,13 @@ class Places:
     @property
     def too_many(self) -> bool:
         """The next question cannot name them all: it goes on at the present, and lines may be missing."""
-        return len(self._named()) > _LONGEST
+        return bool(self) and not self.question()
 
     def question(self) -> str:
         """The value of `from`; empty at first, and where there are too many to name."""
-        return "" if self.too_many else self._named()
-
-    def _named(self) -> str:
-        return quoted(",".join(f"{log}~{at}~{turned}~{lines}" for log, (at, turned, lines) in self._found.items()))
+        words = ",".join(f"{log}~{at}~{rotated}~{lines}" for log, (at, rotated, lines) in self._found.items())
+        asked = quoted(words)
+        return asked if len(asked) <= _LONGEST else ""
 
 
 def log_question(target: str, lines: int, follow: bool, places: Places | None) -> str:

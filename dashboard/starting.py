@@ -78,13 +78,21 @@ def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
     ]
 
 
+def _in_memory() -> IO[bytes]:
+    """A full /tmp must not keep a cluster down; where there is no memfd_create(2), as on macOS, it may."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("said"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
 def start_detached(where: Place, timeout: float, say: Callable[[str], None] = result) -> int:
     """Starts keeper and engine in the background and waits until the API answers. Already so: says so."""
     if running(where):
         say(already_up(where))
         return 0
-    # In memory: a full /tmp must not keep a cluster down.
-    with os.fdopen(os.memfd_create("said"), "w+b") as said:
+    with _in_memory() as said:
         keeper, ready = launched(where, said)
         try:
             answer = _until_ready(keeper, ready, timeout)

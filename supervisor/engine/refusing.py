@@ -198,9 +198,9 @@ def check_rotate(ledger: Ledger, request: Rotate) -> None:
     if request.rotation is not Rotation.READY and request.rotation.value not in state.capabilities:
         why = f": {state.limited}" if state.limited else ""
         raise Conflict(f"{proxy} ({state.spec.kind}) cannot {request.rotation} a backend{why}")
-    if state.spec.embedded and ledger.worker_at(backend.address) is None:
-        raise Conflict(f"{request.target} is being removed: no worker fills it any more")
     worker = ledger.worker_at(backend.address)
+    if state.spec.embedded and worker is None:
+        raise Conflict(f"{request.target} is being removed: no worker fills it any more")
     own = worker is None or ledger.backend_of(worker) is backend
     if request.rotation is Rotation.READY and worker is not None and not own and (kept := ledger.asked_of(worker)):
         name = worker.slot_name

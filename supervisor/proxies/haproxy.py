@@ -89,10 +89,7 @@ class HAProxy:
     ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
         rights = self._info is None
         answer = await self._question(upstream, rights)
-        if (
-            self._info is not None
-            and haproxy_read.parse_info(haproxy_read.parts(answer)[1]).epoch != self._info.epoch
-        ):
+        if self._info is not None and haproxy_read.parse_info(answer[1]).epoch != self._info.epoch:
             # Another process answers: its rights, tables and numbers may be others.
             rights = True
             answer = await self._question(upstream, rights)
@@ -102,17 +99,17 @@ class HAProxy:
         self._info = info
         return info, with_old_processes(info.pid, upstreams, self._before), seats
 
-    async def _question(self, upstream: str | None, rights: bool) -> str:
+    async def _question(self, upstream: str | None, rights: bool) -> haproxy_read.Parts:
         number = None if rights or upstream is None else self._numbers.get(upstream)
         answer = await self._ask(haproxy_text.questions(upstream, number=number, rights=rights))
         if upstream is not None and "\nCan't find backend." in answer:
             raise ProxyRefused(f"HAProxy has no backend section {upstream!r}")
-        return answer
+        return haproxy_read.parts(answer)
 
     def _understand(
-        self, answer: str, upstream: str | None, *, rights: bool
+        self, answer: haproxy_read.Parts, upstream: str | None, *, rights: bool
     ) -> tuple[haproxy_read.Info, tuple[Upstream, ...], haproxy_read.Seats]:
-        level, told, stat, state = haproxy_read.parts(answer)
+        level, told, stat, state = answer
         try:
             info = haproxy_read.parse_info(told)
             if rights:

@@ -90,8 +90,12 @@ Memo = dict[tuple[str, str], tuple[Row, Seat, Backend]]
 """What was read last, so that a row that says the same again costs no new records: most of them, mostly."""
 
 
-def parts(answer: str) -> tuple[str, str, str, str]:
-    """The answer to `questions`, cut apart: rights, info, stat, state. Complete, or ProxyUnreachable."""
+Parts = tuple[str, str, str, str]
+"""The answer to `questions`, cut apart: rights, info, stat, state."""
+
+
+def parts(answer: str) -> Parts:
+    """Complete, or ProxyUnreachable."""
     state_at = answer.rfind("\n# be_id ")
     stat_at = answer.find("# pxname,")
     info_at = answer.find("Name: ")

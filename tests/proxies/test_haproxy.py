@@ -60,6 +60,17 @@ async def is_up(rig: Rig, name: str) -> bool:
     return (await backend(rig, name)).health is Health.UP
 
 
+async def slow_request(rig: Rig, client: Client) -> tuple[asyncio.Task[tuple[int, str]], str, Web]:
+    """One that is answered when its web server is released, and who has it: the server's name, and itself."""
+    slow = asyncio.create_task(client.get("/slow"))
+
+    async def begun() -> bool:
+        return rig.one.slow + rig.two.slow == 1
+
+    await until(begun, "the slow request arrived")
+    return slow, *(("s1", rig.one) if rig.one.slow else ("s2", rig.two))
+
+
 def want(*members: tuple[str, Web, Rotation], remove: tuple[str, ...] = ()) -> Want:
     made = tuple(Member(name=n, address=w.address, rotation=r) for n, w, r in members)
     return Want(upstream="app", members=made, remove=remove)
@@ -67,13 +78,8 @@ def want(*members: tuple[str, Web, Rotation], remove: tuple[str, ...] = ()) -> W
 
 async def test_a_drained_backend_counts_what_is_in_flight_down_to_zero_and_nothing_fails(rig: Rig) -> None:
     client = Client(rig.front)
-    slow = asyncio.create_task(client.get("/slow"))
-
-    async def begun() -> bool:
-        return rig.one.slow + rig.two.slow == 1
-
-    await until(begun, "the slow request arrived")
-    name, busy, other = ("s1", rig.one, rig.two) if rig.one.slow else ("s2", rig.two, rig.one)
+    slow, name, busy = await slow_request(rig, client)
+    other = rig.two if busy is rig.one else rig.one
     await rig.proxy.converge(want((name, busy, Rotation.MAINT)))
     found = await backend(rig, name)
     assert (found.rotation, found.in_flight, found.sticky) == (Rotation.MAINT, 1, True)
@@ -287,13 +293,7 @@ async def test_a_killed_haproxy_is_refused_and_its_successor_has_another_epoch(r
 async def test_after_a_reload_the_old_processs_requests_still_count_as_in_flight(rig: Rig) -> None:
     client = Client(rig.front)
     await rig.proxy.observe()
-    slow = asyncio.create_task(client.get("/slow"))
-
-    async def begun() -> bool:
-        return rig.one.slow + rig.two.slow == 1
-
-    await until(begun, "the slow request arrived")
-    name, busy = ("s1", rig.one) if rig.one.slow else ("s2", rig.two)
+    slow, name, busy = await slow_request(rig, client)
     soft = (*rig.command, "-sf", str(rig.process.pid))
     async with running(soft, f"{rig.directory}/admin.sock"):
 
@@ -331,13 +331,7 @@ async def until_alone(rig: Rig, name: str) -> None:
 async def test_what_an_old_process_carries_is_counted_whoever_started_the_new_one(rig: Rig) -> None:
     """`haproxy -sf` from a shell of its own: the two processes have no parent in common."""
     client = Client(rig.front)
-    slow = asyncio.create_task(client.get("/slow"))
-
-    async def begun() -> bool:
-        return rig.one.slow + rig.two.slow == 1
-
-    await until(begun, "the slow request arrived")
-    name, busy = ("s1", rig.one) if rig.one.slow else ("s2", rig.two)
+    slow, name, busy = await slow_request(rig, client)
     await rig.proxy.observe()
     words = " ".join((*rig.command, "-sf", str(rig.process.pid)))
     # The word after it keeps the shell from becoming the HAProxy, which would then be our child as the old one is.
