@@ -10,6 +10,7 @@ from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.finding import NoConfig
 from dashboard.printing import fail, let_go_of_stdout, open_streams, out, paper_for, tell
 from dashboard.verbs import CHANGE, COMMON, OTHERS_WORDS, VERBS, Usage, Verb, find
+from supervisor.model.text import reason
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -55,8 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _trouble(error: OSError) -> str:
     """`no space left on device`, with the file where it is known."""
-    reason = (error.strerror or str(error)).lower()
-    return f"{error.filename}: {reason}" if error.filename else reason
+    return f"{error.filename}: {reason(error)}" if error.filename else reason(error)
 
 
 def _nobody_there(socket: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from dashboard.printing import tell
 from supervisor.model.places import config_candidates, socket_path, state_dir
+from supervisor.model.text import reason
 
 _LONGEST_SOCKET = 107
 
@@ -69,7 +70,7 @@ def _cluster(path: str) -> tuple[str, str]:
         with open(path, "rb") as file:
             cluster = _table(file.read())
     except OSError as error:
-        raise NoConfig(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}", 2) from error
+        raise NoConfig(f"{path}: cannot be read: {reason(error)}", 2) from error
     except ValueError as error:
         raise NoConfig(f"{path}: not TOML: {error}", 2) from error
     found = cluster if isinstance(cluster, dict) else {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from dashboard.tui.ink import Line
-from supervisor.model.text import clean
+from supervisor.model.text import clean, reason
 
 if TYPE_CHECKING:
     from dashboard.tui.app import TopApp
@@ -33,7 +33,7 @@ def page_out(top: "TopApp", lines: Iterable[str]) -> None:
             file.flush()
             failed = _run(top, [*command, file.name])
     except OSError as error:
-        failed = f"no file to show it from: {(error.strerror or str(error)).lower()}"
+        failed = f"no file to show it from: {reason(error)}"
     except ValueError as error:
         failed = f"$PAGER makes no sense: {error}"
     if failed:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from supervisor.api.door import Door
 from supervisor.api.problems import answer
 from supervisor.api.serving import serve
+from supervisor.model.text import reason
 
 LOOKING = ("GET", "HEAD")
 
@@ -56,7 +57,7 @@ def bind(path: str, group: str | None) -> socket.socket:
         end.listen(512)
     except OSError as error:
         end.close()
-        raise OSError(f"read-only socket {path}: {(error.strerror or str(error)).lower()}") from None
+        raise OSError(f"read-only socket {path}: {reason(error)}") from None
     finally:
         os.umask(before)
     return end

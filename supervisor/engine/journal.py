@@ -18,6 +18,7 @@ from msgspec import Struct
 from supervisor.engine.rewriting import Rewriting
 from supervisor.engine.spare import Spare
 from supervisor.host.logs import write_all
+from supervisor.model.text import reason
 
 FORMAT = 2
 COMPACT_ABOVE = 1 << 20
@@ -155,7 +156,7 @@ class Journal:
         self._spare.clear()
 
     def _fail(self, error: OSError, records: Groups) -> None:
-        self.failing = f"journal {self.path}: {(error.strerror or str(error)).lower()}"
+        self.failing = f"journal {self.path}: {reason(error)}"
         self._retry_at = self._clock() + RETRY
         if not self.held:
             self.held = self._spare.put(whole(records))

@@ -10,6 +10,7 @@ from supervisor.engine.ledger import Ledger
 from supervisor.engine.restoring import journaled_spec, restore
 from supervisor.keeper.identity import boot_id
 from supervisor.model.spec import ClusterSpec
+from supervisor.model.text import reason
 
 TRIAL = 30.0
 """Seconds that a new engine has for reading what it would take over."""
@@ -51,7 +52,7 @@ async def trial(python: str, config: str, state_dir: str) -> str:
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise CannotTakeOver(f"{python}: {(error.strerror or str(error)).lower()}") from None
+        raise CannotTakeOver(f"{python}: {reason(error)}") from None
     try:
         async with asyncio.timeout(TRIAL):
             out, errors = await process.communicate()

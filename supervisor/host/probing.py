@@ -17,7 +17,7 @@ from typing import NamedTuple
 from supervisor.host.owners import Owner, Word, owner, program
 from supervisor.model.readings import Answer
 from supervisor.model.spec import Question
-from supervisor.model.text import clean, clean_bytes
+from supervisor.model.text import clean, clean_bytes, reason
 
 # A worker that streams is not read to the end of days: after so much, or so long, its answer counts as read.
 _MOST = 64 * 1024
@@ -225,6 +225,6 @@ def _in_words(problem: OSError | ValueError | OverflowError, took: float) -> str
         case OSError(errno=None):
             return str(problem)
         case OSError():
-            return (problem.strerror or str(problem)).lower()
+            return reason(problem)
         case _:
             return f"cannot be asked: {problem}"

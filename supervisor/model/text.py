@@ -33,5 +33,10 @@ def clean_bytes(line: bytes, longest: int = LONGEST) -> str:
     return clean(line[: longest * 4].decode("utf-8", "replace"), longest)
 
 
+def reason(error: OSError) -> str:
+    """What the system says of it, in our style: `permission denied`."""
+    return (error.strerror or str(error)).lower()
+
+
 def plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -9,7 +9,7 @@ import shutil
 import time
 
 from supervisor.model.errors import ProxyRefused, ProxyUnreachable
-from supervisor.model.text import clean
+from supervisor.model.text import clean, reason
 from supervisor.proxies import embedded_text, haproxy_read
 from supervisor.proxies.embedded_text import config_file, master_socket, state_file, stats_socket
 from supervisor.proxies.haproxy_socket import ask
@@ -57,7 +57,7 @@ def write_config(path: str, text: str) -> None:
             file.write(text)
         os.replace(temporary, path)
     except OSError as error:
-        raise ProxyRefused(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise ProxyRefused(f"{path} cannot be written: {reason(error)}") from None
 
 
 def read_config(runtime_dir: str) -> str:

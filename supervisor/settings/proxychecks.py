@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from supervisor.model.spec import PoolSpec, ProxySpec
+from supervisor.model.text import reason
 from supervisor.settings.table import Problems
 
 _EMBEDDED_ONLY = ("cookie", "tls")
@@ -81,7 +82,7 @@ def _pem(file: str, path: str, problems: Problems) -> None:
         with open(file, encoding="ascii", errors="replace") as pem:
             text = pem.read(1_000_000)
     except OSError as error:
-        problems.report(path, f"{file} cannot be read: {(error.strerror or str(error)).lower()}")
+        problems.report(path, f"{file} cannot be read: {reason(error)}")
         return
     for part in ("CERTIFICATE-----", "PRIVATE KEY-----"):
         if part not in text:

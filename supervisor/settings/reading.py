@@ -9,6 +9,7 @@ import msgspec
 from supervisor.model.errors import BadConfig, Problem
 from supervisor.model.places import state_dir
 from supervisor.model.spec import ClusterSpec, PoolSpec, ProxySpec
+from supervisor.model.text import reason
 from supervisor.settings import keys, values
 from supervisor.settings.checks import check
 from supervisor.settings.lines import line_of, lines_of_keys
@@ -43,7 +44,7 @@ def _text(path: str) -> str:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise _whole(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise _whole(path, f"cannot be read: {reason(error)}") from None
     if len(data) > LARGEST_FILE:
         raise _whole(path, f"larger than {LARGEST_FILE} bytes, which no configuration is")
     try:
