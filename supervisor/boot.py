@@ -131,7 +131,7 @@ class Garbage:
     at each connection's end, and by the number of objects alone thousands of them wait for hours.
     """
 
-    EVERY = 60.0
+    EVERY = 15.0
     """Seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -131,13 +131,13 @@ class EngineDoor:
         return self.kept.times()
 
     def past(self, moment: float, count: int) -> Iterator[bytes]:
-        frames = self.kept.until(moment, count)
-        if not frames:
+        pictures = self.kept.until(moment, count)
+        if not pictures:
             first = next(iter(self.kept.times()), None)
             raise Unknown(
                 f"nothing so old is kept; the first picture is of {first}" if first else "nothing is kept yet"
             )
-        return (frame.snapshot() for frame in frames)
+        return (picture.snapshot() for picture in pictures)
 
     def submit(self, request: AnyRequest) -> OperationRow:
         row = self._submit(request)

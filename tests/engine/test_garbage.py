@@ -21,12 +21,12 @@ def by_hand() -> Iterator[None]:
     gc.enable()
 
 
-def test_circles_are_looked_for_once_a_minute(by_hand: None) -> None:
+def test_circles_are_looked_for_every_fifteen_seconds(by_hand: None) -> None:
     now = 100.0
     garbage = Garbage(lambda: now)
-    for minute in range(3):
+    for turn in range(3):
         left = weakref.ref(Circle())
-        now = 100 + 60 * minute + 59
+        now = 100 + 15 * turn + 14
         garbage.look()
         assert left() is not None
         now += 1

@@ -30,7 +30,7 @@ def an_hour(kept: History, base: Snapshot, seconds: int = 5000) -> None:
 
 
 def ages(kept: History, seconds: int = 5000) -> list[float]:
-    return [BEGIN + seconds - frame.wall for frame in kept.until(BEGIN + seconds, 10_000)]
+    return [BEGIN + seconds - one.wall for one in kept.until(BEGIN + seconds, 10_000)]
 
 
 def test_the_last_hour_is_kept_and_gets_coarser_with_age() -> None:
@@ -46,6 +46,19 @@ def test_the_last_hour_is_kept_and_gets_coarser_with_age() -> None:
     assert kept.stretch == 1
 
 
+def test_each_picture_is_what_it_was_however_much_was_let_go_before_it() -> None:
+    """They are moved together in memory, and are of different sizes."""
+    kept = History(limit=40_000)
+    for second in range(1000):
+        kept.add(at(second, picture(second % 7)), 7000.0 + second)
+    assert kept.stretch > 1
+    found = kept.until(BEGIN + 1000, 10_000)
+    assert len(found) == len(kept) > 20
+    for one in found:
+        second = round(one.wall - BEGIN)
+        assert msgspec.json.decode(one.snapshot(), type=Snapshot) == at(second, picture(second % 7))
+
+
 def test_a_thousand_workers_stay_within_the_bound_and_the_hour_stays_whole() -> None:
     """At the bound every step doubles until all fits; the hour is not cut."""
     kept = History(limit=2 << 20)  # a quarter of the real one, so that the test is quick
@@ -57,7 +70,7 @@ def test_a_thousand_workers_stay_within_the_bound_and_the_hour_stays_whole() -> 
             worst = max(worst, kept.size)
     kept.thin(5000.0)
     assert worst <= kept.limit
-    assert kept.size == sum(len(frame.packed) for frame in kept.until(BEGIN + 5000, 10_000))
+    assert kept.size == sum(len(one.packed) for one in kept.until(BEGIN + 5000, 10_000))
     assert kept.stretch > 1
     assert ages(kept)[0] > 3600 - 15 * kept.stretch * 2
     assert kept.step == kept.stretch
@@ -85,9 +98,9 @@ def test_the_picture_nearest_before_a_moment_is_found() -> None:
     kept = History()
     for second in (0, 1, 2):
         kept.add(at(second, picture(1)), float(second))
-    (frame,) = kept.until(BEGIN + 1.7)
-    assert msgspec.json.decode(frame.snapshot(), type=Snapshot) == at(1, picture(1))
-    assert [frame.wall - BEGIN for frame in kept.until(BEGIN + 9, 2)] == [1, 2]
+    (found,) = kept.until(BEGIN + 1.7)
+    assert msgspec.json.decode(found.snapshot(), type=Snapshot) == at(1, picture(1))
+    assert [one.wall - BEGIN for one in kept.until(BEGIN + 9, 2)] == [1, 2]
     assert kept.until(BEGIN - 0.1) == []
 
 
