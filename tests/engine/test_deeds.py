@@ -2,7 +2,7 @@
 
 from tests.engine import dying
 from tests.engine.deeds import NO_DEEDS, WITHIN, found
-from tests.engine.test_dying import DIED_AT
+from tests.engine.mortal import DIED_AT
 
 
 def test_every_deed_is_a_step_at_which_an_engine_dies() -> None:
