@@ -16,10 +16,12 @@ from tests.whole.cluster import PYTHON, SERVER, Cluster, cluster, port_block
 
 APP = SERVER.split('"')[3]
 NODE = APP.replace("server.py", "server.js")
-UVICORN = [PYTHON, "-m", "uvicorn", "tests.load.apps.asgi:app", "--fd", "{fd}", "--no-access-log"]
+ASGI = "tests.load.apps.asgi:app"
+UVICORN = [PYTHON, "-m", "uvicorn", ASGI, "--fd", "{fd}", "--no-access-log"]
 SHARED = {
     "python": [PYTHON, APP, "--fd", "{fd}"],
     "uvicorn": [*UVICORN, "--timeout-keep-alive", "60", "--log-level", "warning"],
+    "uvicorn_server": [PYTHON, "configs/programs/uvicorn_server.py", ASGI, "--fd", "{fd}"],
     "node": ["node", NODE],
 }
 
@@ -34,7 +36,7 @@ class Stage:
     cookie: bool = False
     workers: int = 4
     shared: str | None = None
-    """The program that shares a socket: python, uvicorn, node."""
+    """The program that shares a socket, one of SHARED."""
     env: str = ""
     watch: str = "0.3s"
 
@@ -121,7 +123,7 @@ def load_plan(made: Cluster, stage: Stage, **more: object) -> Plan:
     plan = {"seconds": 3_600.0, "rate": 300.0, "held": 1.5, "cookie": stage.cookie, **more}
     if stage.proxy == "none":
         # Idle keep-alive is the worker's own affair there; uvicorn has no upgrade of its own.
-        plan = {"manners": ("single",), "sockets": 0 if stage.shared == "uvicorn" else 1, **plan}
+        plan = {"manners": ("single",), "sockets": 0 if "uvicorn" in str(stage.shared) else 1, **plan}
     return Plan(url=f"http://127.0.0.1:{made.front}", **plan)  # type: ignore[arg-type]
 
 

@@ -182,6 +182,7 @@ CONTENDERS = (
     Contender("clusterctl, ports behind HAProxy", lambda: ours(Stage("embedded", 1, workers=2))),
     Contender("clusterctl, Node on a socket behind HAProxy", lambda: ours(shared("node", "embedded")), "node"),
     Contender("clusterctl, uvicorn on a shared socket", lambda: ours(shared("uvicorn"))),
+    Contender("clusterctl, uvicorn_server.py on a shared socket", lambda: ours(shared("uvicorn_server"))),
     Contender("clusterctl, Node on a shared socket", lambda: ours(shared("node")), "node"),
     Contender("naive restart behind HAProxy", naive),
     Contender("uvicorn --workers, HUP", lambda: signalled(uvicorn_workers)),
