@@ -66,10 +66,13 @@ def _nobody(where: Place, change: Change, args: Namespace) -> int:
 
     if where.config is not None:
         tell(f"{unsupervised(left)}; starting keeper and engine to end them gracefully")
-    if where.config is None or start_detached(where, 60.0, tell) != 0:
+    if where.config is None or start_detached(where, 60.0, lambda _: None, ending=True) != 0:
         fail(f"{unsupervised(left)}; `clusterctl up` adopts them, then `clusterctl down` ends them")
         return 1
-    return _ended(where, Pipe(where.socket), change, args, again=False)
+    try:
+        return _ended(where, Pipe(where.socket), change, args, again=False)
+    except NobodyThere:  # they have ended already
+        return _nobody(where, change, args)
 
 
 def _ended(where: Place, pipe: Pipe, change: Change, args: Namespace, again: bool = True) -> int:

@@ -61,8 +61,11 @@ def already_up(where: Place) -> str:
     return f"cluster {where.name} is already up{held}: socket {where.socket}"
 
 
-def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
-    """The argv of the keeper, which starts the engine. -P: a random.py of the operator is none of Python."""
+def keeper_command(where: Place, ready_fd: int | None = None, ending: bool = False) -> list[str]:
+    """The argv of the keeper, which starts the engine. -P: a random.py of the operator is none of Python.
+
+    `ending`: what runs is adopted, nothing is started, and all goes down.
+    """
     ready = ["--ready-fd", str(ready_fd)] if ready_fd is not None else []
     keeper = [sys.executable, "-P", "-m", "supervisor.keeper", "--state-dir", where.state, *ready, "--"]
     return [
@@ -75,6 +78,7 @@ def keeper_command(where: Place, ready_fd: int | None = None) -> list[str]:
         str(where.config),
         "--state-dir",
         where.state,
+        *(["--ending"] if ending else []),
     ]
 
 
@@ -87,13 +91,13 @@ def _in_memory() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def start_detached(where: Place, timeout: float, say: Callable[[str], None] = result) -> int:
+def start_detached(where: Place, timeout: float, say: Callable[[str], None] = result, ending: bool = False) -> int:
     """Starts keeper and engine in the background and waits until the API answers. Already so: says so."""
     if running(where):
         say(already_up(where))
         return 0
     with _in_memory() as said:
-        keeper, ready = launched(where, said)
+        keeper, ready = launched(where, said, ending)
         try:
             answer = _until_ready(keeper, ready, timeout)
         except KeyboardInterrupt:
@@ -107,13 +111,15 @@ def start_detached(where: Place, timeout: float, say: Callable[[str], None] = re
     return 0
 
 
-def launched(where: Place, said: IO[bytes], **how: Any) -> tuple[subprocess.Popen[bytes], int]:
+def launched(
+    where: Place, said: IO[bytes], ending: bool = False, **how: Any
+) -> tuple[subprocess.Popen[bytes], int]:
     """The keeper in a session of its own, and the descriptor that tells when the engine is up."""
     ready, tells = os.pipe()
     try:
         # Not waited for: it outlives us, and whoever starts us reaps it.
         keeper = subprocess.Popen(
-            keeper_command(where, tells),
+            keeper_command(where, tells, ending),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--check", action="store_true", help="say whether this engine could take over; touch nothing"
     )
+    parser.add_argument("--ending", action="store_true", help="adopt what runs, start nothing, and go down")
     options = parser.parse_args(arguments)
     # A Ctrl-C in the terminal is for the keeper, which tells us to go down in good order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> int:
         # The sampler keeps a descriptor for each process; workers get theirs from the keeper, not from us.
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return asyncio.run(run(options.config, options.state_dir))
+        return asyncio.run(run(options.config, options.state_dir, options.ending))
     except (BadConfig, Foreign, Unreadable) as error:
         print(error, file=sys.stderr)
         return 2
@@ -93,7 +94,7 @@ def config_reader(config: str, state_dir: str) -> Callable[[], ClusterSpec]:
     return read_config
 
 
-async def run(config: str, state_dir: str) -> int:
+async def run(config: str, state_dir: str, ending: bool) -> int:
     keeper_fd, api_fd = int(os.environ["CLUSTERCTL_KEEPER_FD"]), int(os.environ["CLUSTERCTL_API_FD"])
     told: list[Told] = []
     tell = told.append
@@ -116,6 +117,8 @@ async def run(config: str, state_dir: str) -> int:
         engine.desk.say("journal-damaged", "cluster", text, level="warning")
     expect(engine.ledger, held)
     signals = [*owed(engine.ledger, held), *take_in_unknown(engine.desk, held, time.monotonic())]
+    if ending:
+        running.shut_down(Shutdown(actor="down"))
     engine.save(anew=True)
     await running.start()
     for fact in (*begun, *told):
