@@ -44,7 +44,7 @@ def keeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Python code to run in the keeper's stead, in which READY is the descriptor; ended afterwards."""
     code, pids = tmp_path / "keeper.py", tmp_path / "pids"
 
-    def command(where: object, ready_fd: int | None = None) -> list[str]:
+    def command(where: object, ready_fd: int | None, ending: bool) -> list[str]:
         head = f"import os, sys, time; READY = {ready_fd}; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
         return [sys.executable, "-c", head + code.read_text()]
 
