@@ -12,7 +12,7 @@ from supervisor.model.operations import Operation
 from supervisor.model.phases import Health, Rotation
 from supervisor.model.pools import RolloutPhase
 from supervisor.model.requests import Reload, Restart, Rotate, Scale, Shutdown, Start, Steer, Stop, Upgrade
-from supervisor.model.text import plural
+from supervisor.model.text import last_words, plural
 from supervisor.model.workers import Slot
 
 SLOT_NUMBER = re.compile("[0-9]{1,9}")
@@ -103,7 +103,7 @@ def settled(picture: Picture, done: str, only: int | None = None, before: float 
         numbers = [n for n in numbers if n not in given_up]
     for slot in [picture.slots[n] for n in numbers if n in picture.slots]:
         if slot.failed:
-            return Judgement(f"{slot.name} failed", failed=f"{slot.name}: {slot.failed}{last_words(slot)}")
+            return Judgement(f"{slot.name} failed", failed=f"{slot.name}: {slot.failed}{said(slot)}")
     if pool.stopped:
         return Judgement(f"{done}; the pool is stopped", done=True)
     wanted = [n for n in numbers if not (n in picture.slots and idle(picture.slots[n]))]
@@ -156,10 +156,10 @@ def replaced(operation: Operation, picture: Picture) -> Judgement:
             return Judgement("called off", failed="its restart was called off")
     recent = [t for t in slot.deaths if t >= operation.asked]
     if old and recent and slot.ends:
-        why = f"its new worker failed: {slot.ends[-1].why}{last_words(slot)}"
+        why = f"its new worker failed: {slot.ends[-1].why}{said(slot)}"
         return Judgement("the old one keeps serving", failed=why)
     if slot.failed:
-        return Judgement("given up", failed=f"{slot.failed}{last_words(slot)}")
+        return Judgement("given up", failed=f"{slot.failed}{said(slot)}")
     if not old and any(picture.stands(w) for w in workers):
         kept = "" if any(picture.serves(w) for w in workers) else ", and stays out of rotation as an operator asked"
         return Judgement(f"{operation.target} is replaced{kept}", done=True)
@@ -169,10 +169,8 @@ def replaced(operation: Operation, picture: Picture) -> Judgement:
     return Judgement(phases)
 
 
-def last_words(slot: Slot) -> str:
-    if not slot.ends or not slot.ends[-1].last_lines:
-        return ""
-    return f"; its last lines: {' | '.join(slot.ends[-1].last_lines[-3:])}"
+def said(slot: Slot) -> str:
+    return last_words(slot.ends[-1].last_lines) if slot.ends else ""
 
 
 def rotated(request: Rotate, backend: Backend | None) -> Judgement:

@@ -15,6 +15,7 @@ from supervisor.core.reconcile import Picture
 from supervisor.core.verdict import Score, spoils
 from supervisor.model.phases import Health, Phase, Rotation
 from supervisor.model.pools import Rollout, RolloutPhase
+from supervisor.model.text import last_words
 from supervisor.model.workers import End, Slot, Worker
 
 FOREVER = float("inf")
@@ -176,7 +177,7 @@ def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
     workers = picture.of_slot(slot.number)
     for worker in workers:
         if worker.generation == rollout.to_generation and worker.failed:
-            return worker.failed
+            return f"{worker.failed}{last_words(worker.last_lines)}"
         if worker.generation != rollout.to_generation and worker.reprieved:
             return worker.reprieved
     if slot.failed:
@@ -187,8 +188,7 @@ def slot_failure(picture: Picture, rollout: Rollout, slot: Slot) -> str | None:
     finished = slot.finished and not ended_well(slot, rollout)
     end = last_end(slot, rollout)
     if (finished or len(slot.deaths) >= 1 + (slot.proven or believed)) and end is not None:
-        lines = f"; its last lines: {' | '.join(end.last_lines[-3:])}" if end.last_lines else ""
-        return f"{end.why}{lines}"
+        return f"{end.why}{last_words(end.last_lines)}"
     for worker in workers:
         if worker.generation != rollout.to_generation or believed:
             continue

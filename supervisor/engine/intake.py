@@ -32,6 +32,9 @@ def take(desk: Desk, serial: int, fact: WorkerFact, now: float) -> tuple[Signal,
     if outcome.worker is worker:
         return outcome.deeds
     after = outcome.worker
+    if after.failed and not worker.failed and after.phase is not Phase.GONE:
+        # A rollout's verdict does not wait for its end, and its log knows more than its last answer.
+        after = replace(after, last_lines=last_lines(after.log, start=after.log_from))
     ledger.workers[serial] = after
     if after.phase is Phase.GONE:
         bury(desk, worker, ending(worker, fact), now)

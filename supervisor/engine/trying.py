@@ -4,6 +4,7 @@ Where nothing is configured it is asked for `/`, and only what the old workers d
 version whose every page fails although its health is fine is found out before a client meets it.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,6 +20,9 @@ FIRST = 1.0
 """Seconds for an answer; more where an old worker takes long too."""
 SHARED = 5.0
 """The same where several workers accept on one socket, and it takes some tries to meet the one that is meant."""
+PATIENCE = 10.0
+"""Seconds for the old ones, of which several are asked: under load, one that does a request at a time lets us wait."""
+ASKED = 3
 TIMES_LONGER = 3.0
 AT_LEAST = 1.0
 """Seconds for which it must go on giving bad answers, however short `rollout.watch` is: one may be chance."""
@@ -55,9 +59,9 @@ async def compared(worker: Worker, spec: PoolSpec, elders: Sequence[Elder]) -> T
         return Tried(True)
     if met_others(answer):
         return Tried(False, f"GET {UNASKED}: {answer.why}")
-    elder, its_spec = elders[0]
     begun = time.monotonic()
-    better = await get(UNASKED, elder, its_spec, first)
+    # A quarter of its time to get ready at most: where all hang at `/`, the new one must not fail of our waiting.
+    elder, better = await first_that_serves(elders, max(first, min(PATIENCE, spec.ready.timeout / 4)))
     if not serves(better) and not met_others(better):
         return Tried(True)
     limit = first + TIMES_LONGER * (time.monotonic() - begun)
@@ -67,6 +71,24 @@ async def compared(worker: Worker, spec: PoolSpec, elders: Sequence[Elder]) -> T
     who = f"{elder.slot_name} of generation {elder.generation}"
     bad = serves(better) and (answer.status is not None or answer.why.startswith("closed"))
     return Tried(False, f"GET {UNASKED}: {answer.why}, where {who} gives {better.why}", bad)
+
+
+async def first_that_serves(elders: Sequence[Elder], timeout: float) -> tuple[Worker, Answer]:
+    """Whichever answers well first; where none does, the last that was heard of."""
+
+    async def one(worker: Worker, spec: PoolSpec) -> tuple[Worker, Answer]:
+        return worker, await get(UNASKED, worker, spec, timeout)
+
+    tasks = [asyncio.create_task(one(*elder)) for elder in elders[:ASKED]]
+    try:
+        for task in asyncio.as_completed(tasks):
+            found = await task
+            if serves(found[1]):
+                break
+        return found
+    finally:
+        for asked in tasks:
+            asked.cancel()
 
 
 def serves(answer: Answer) -> bool:

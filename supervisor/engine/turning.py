@@ -219,7 +219,10 @@ def end_rollout(desk: Desk, turn: Turn, pool: Pool, move: Advance) -> None:
         return
     last = f"{rollout.operation} to generation {rollout.to_generation} aborted {rfc3339(turn.wall)}: {rollout.why}"
     ledger.pools[pool.name] = prune(replace(pool, rollout=None, last_rollout=last, turned_back=True))
-    progress = f"{pool.name} serves generation {rollout.from_generation}, as before"
+    old = rollout.from_generation
+    progress = f"{pool.name} serves generation {old}, as before"
+    if not any(w.generation == old and w.phase is Phase.READY for w in ledger.workers_of(pool.name)):
+        progress = f"{pool.name} is to have generation {old} again, of which no worker is ready either"
     desk.end(rollout.operation, OperationPhase.ABORTED, progress, rollout.why)
 
 

@@ -1,6 +1,7 @@
 """Text from outside made harmless: no control or bidirectional character survives, and length is bounded."""
 
 import re
+from collections.abc import Sequence
 
 LONGEST = 2_000
 PLACE_MARK = "\x1e"
@@ -40,3 +41,8 @@ def reason(error: OSError) -> str:
 
 def plural(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """What a worker wrote before its end, to stand after the reason."""
+    return f"; its last lines: {' | '.join(lines[-3:])}" if lines else ""

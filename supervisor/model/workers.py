@@ -51,6 +51,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     """Why it is to be replaced though its generation is right: a restart asked for, memory over its limit."""
     failed: str | None = None
     """Why it failed while it still runs: never ready, or no longer alive. It ends as a death of its slot."""
+    last_lines: tuple[str, ...] = ()
+    """What it had written when it failed."""
     force: bool = False
     """When its drain runs out of time it is stopped all the same, instead of being put back."""
     reprieved: str | None = None

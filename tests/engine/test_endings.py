@@ -92,6 +92,16 @@ def test_an_abort_ends_though_the_old_workers_end_for_good(tmp_path: Path) -> No
     assert outcome(world, operation)[0] is OperationPhase.ABORTED
 
 
+def test_where_nobody_served_before_an_abort_does_not_say_that_the_old_ones_serve(tmp_path: Path) -> None:
+    world = World(tmp_path, SPEC, lambda worker: "crash")
+    world.run(lambda: len(world.ledger.slots["web"][0].deaths) >= 1)
+    operation = world.ask(Restart(target="web"))
+    world.run(ended(world, operation), 300)
+    end = world.ledger.operations[operation.id]
+    assert end.phase is OperationPhase.ABORTED
+    assert end.progress == "web is to have generation 1 again, of which no worker is ready either"
+
+
 def test_without_surge_a_slot_that_was_given_up_does_not_stop_the_rollout_that_would_mend_it(
     tmp_path: Path,
 ) -> None:

@@ -14,7 +14,8 @@ from supervisor.model.workers import Worker
 
 pytestmark = pytest.mark.real
 
-SPEC = PoolSpec(name="web", command=("web",), ready=ReadySpec(http="/healthz"), rollout=RolloutSpec())
+SPEC = PoolSpec(name="web", command=("web",), ready=ReadySpec(http="/healthz", timeout=12.0), rollout=RolloutSpec())
+"""So an old worker has 3 s for an answer."""
 
 
 @contextlib.asynccontextmanager
@@ -63,6 +64,8 @@ async def worker(generation: int, answers: str) -> AsyncIterator[Worker]:
         ("closes", "200", False, True),
         ("hangs", "200", False, False),
         ("hangs", "hangs", True, False),
+        ("500", "hangs", True, False),
+        ("500", "200 after 2", False, True),
         ("200 after 1.2", "200 after 0.8", True, False),
     ],
 )
@@ -73,6 +76,13 @@ async def test_only_what_the_old_workers_do_better_is_held_against_a_new_one(
         found = await compared(young, SPEC, [(elder, SPEC)])
     assert (found.ok, found.bad) == (ok, bad), found.why
     assert ok or ("GET /: " in found.why and "web.0 of generation 1 gives HTTP" in found.why)
+
+
+async def test_where_one_old_worker_hangs_another_is_the_measure() -> None:
+    async with worker(3, "500") as young, worker(1, "hangs") as stuck, worker(2, "200") as elder:
+        found = await compared(young, SPEC, [(stuck, SPEC), (elder, SPEC)])
+    assert (found.ok, found.bad) == (False, True)
+    assert "where web.0 of generation 2 gives HTTP 200" in found.why
 
 
 async def test_without_anybody_to_compare_with_nothing_is_asked() -> None:

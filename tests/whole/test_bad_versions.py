@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real
 STAGE = Stage("embedded", 1, workers=3, watch="4s")
 NONE_LOST = [
     ("exit", "exit code 3", 15.0),
-    ("never-ready", "not ready", 15.0),
+    ("never-ready", "HTTP 503 in", 15.0),
     ("unhealthy-after=2", "503", 15.0),
     ("missing program", "no such program", 15.0),
 ]
@@ -56,6 +56,7 @@ def test_a_version_that_does_not_work_is_taken_back(broken: str, said: str, limi
         assert code == 1, words
         assert said in words
         assert took < limit
+        assert broken != "never-ready" or "; its last lines: serving as 2 pid=" in words, words
         assert result.failed == 0, f"{result.summary()}\n{made.story()}"
         old_version_serves(made, before)
 
