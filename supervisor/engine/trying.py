@@ -21,7 +21,7 @@ FIRST = 1.0
 SHARED = 5.0
 """The same where several workers accept on one socket, and it takes some tries to meet the one that is meant."""
 PATIENCE = 10.0
-"""Seconds for the old ones, of which several are asked: under load, one that does a request at a time lets us wait."""
+"""Seconds for the old ones, of which several are asked: one that does one request at a time lets us wait."""
 ASKED = 3
 TIMES_LONGER = 3.0
 AT_LEAST = 1.0

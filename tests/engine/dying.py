@@ -61,7 +61,9 @@ class Countdown:
             return
         self._taken += 1
         if name == wanted or (wanted.isdigit() and self._taken >= int(wanted)):
-            self._died.write_text(name)
+            new = self._died.with_suffix(".new")  # whole at once: others look at any moment
+            new.write_text(name)
+            new.rename(self._died)
             self._armed.unlink(missing_ok=True)  # another thread may have come to its step too
             os.kill(os.getpid(), signal.SIGKILL)
 

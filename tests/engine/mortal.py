@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.pipe import Pipe
-from tests.whole.cluster import Cluster, Json
+from tests.whole.cluster import Cluster, Json, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,18 @@ class Mortal(Cluster):
         # Whole at once: the engine may look at any moment.
         (self.state / "new").write_text(str(step))
         (self.state / "new").rename(self.state / "die-at")
+
+    def died_at(self) -> str:
+        """The step at which it died; empty where it did not."""
+        place = self.state / "died-at"
+        return place.read_text() if place.exists() else ""
+
+    def must_die_at(self, step: str) -> None:
+        """Waits, as what a step does is seen by others before its engine has come to its end."""
+        until(lambda: self.died_at() == step, f"it dies {step}")
+
+    def forget_death(self) -> None:
+        (self.state / "died-at").unlink(missing_ok=True)
 
     def ask(self, method: str, path: str, body: Json) -> None:
         """Until it is answered: an engine that died over it may have taken it or not, so that it is said again."""

@@ -94,7 +94,7 @@ class Proxied(Mortal):
             self.die_at(step)
             act()
             self.at_rest()
-            assert (self.state / "died-at").read_text() == step
+            self.must_die_at(step)
             check(step)
 
 
@@ -152,7 +152,7 @@ def test_a_shared_socket_comes_and_goes_over_a_kill(proxied: Proxied, step: str)
     proxied.describe("roundrobin")
     proxied.reload()
     until(lambda: unused(proxied.first + 11), f"nobody listens; {step}")
-    assert (proxied.state / "died-at").read_text() == step
+    proxied.must_die_at(step)
     proxied.settled(step, 2)
 
 
@@ -201,19 +201,21 @@ def enumerated(cluster: Mortal, act: Callable[[], None], check: Callable[[str], 
     else:
         raise AssertionError("it never gets by alive")
     for missed in (one for one in surely if one not in died):
-        assert killed_at(cluster, missed, act, check) == missed
+        killed_at(cluster, missed, act, check)
 
 
 def killed_at(cluster: Mortal, step: int | str, act: Callable[[], None], check: Callable[[str], None]) -> str:
     """The step at which the engine died over `act`; empty where it did not."""
-    (cluster.state / "died-at").unlink(missing_ok=True)
+    cluster.forget_death()
     cluster.die_at(step)
     act()
-    if not (cluster.state / "died-at").exists():
+    if isinstance(step, str):
+        cluster.must_die_at(step)
+    elif not cluster.died_at():
         time.sleep(0.3)  # the last steps come after all that shows: an ack, for one
     workers = [row for pool in cluster.at_rest()["pools"] for row in pool["workers"]]
     running = [pid for pid, command in processes_with(str(cluster.state)).items() if "sleep" in command]
-    where = (cluster.state / "died-at").read_text() if (cluster.state / "died-at").exists() else ""
+    where = cluster.died_at()
     assert sorted(running) == sorted(row["pid"] for row in workers), f"died {where}\n{cluster.story()}"
     check(where)
     # Samples and the like go on: what is left of the countdown must not hit the next one.
@@ -286,14 +288,14 @@ def test_a_start_survives_a_kill_at_each_of_its_steps(mortal: Mortal) -> None:
     before = mortal.pids()
     died: list[str] = []
     for step in range(1, MOST_STEPS):
-        (mortal.state / "died-at").unlink(missing_ok=True)
+        mortal.forget_death()
         os.kill(mortal.snapshot()["engine"]["pid"], signal.SIGKILL)
         mortal.die_at(step)
         assert mortal.pids() == before, f"{died}\n{mortal.story()}"
         (mortal.state / "die-at").unlink(missing_ok=True)
-        if not (mortal.state / "died-at").exists():
+        if not (where := mortal.died_at()):
             break
-        died.append((mortal.state / "died-at").read_text())
+        died.append(where)
     # A thread writes the journal anew: on a busy machine its steps have other numbers at each start.
     for missed in set(both_sides(*OF_A_START)) - set(died):
         mortal.die_at(missed)
@@ -311,7 +313,7 @@ def test_a_first_start_survives_a_kill_at_its_steps(step: str) -> None:
         cluster.state.mkdir(mode=0o700)
         cluster.die_at(step)
         cluster.up()
-        assert (cluster.state / "died-at").read_text() == step
+        cluster.must_die_at(step)
         running = [pid for pid, words in processes_with(str(cluster.state)).items() if words.startswith("sleep")]
         assert sorted(running) == sorted(cluster.pids().values())
     finally:
@@ -323,8 +325,7 @@ def test_an_upgrade_is_carried_through_over_a_kill_at_its_step(mortal: Mortal, s
     before, engine = mortal.pids(), mortal.snapshot()["engine"]["pid"]
     mortal.die_at(step)
     mortal.ask("POST", "/v1/upgrade", {"python": sys.executable})
-    until((mortal.state / "died-at").exists, "it dies")
-    assert (mortal.state / "died-at").read_text() == step
+    mortal.must_die_at(step)
     assert mortal.pids() == before
     assert mortal.snapshot()["engine"]["pid"] != engine
     assert mortal.snapshot()["operations"][-1]["phase"] == "done"
@@ -338,7 +339,7 @@ def test_a_down_is_carried_through_over_a_kill_at_its_step(mortal: Mortal, step:
     mortal.die_at(step)
     mortal.ask("POST", "/v1/shutdown", {"yes": True, "keep_workers": keep})
     mortal.keeper.wait(20)
-    assert (mortal.state / "died-at").read_text() == step
+    mortal.must_die_at(step)
     assert {alive(pid) for pid in before.values()} == {keep}
     mortal.up()
     assert (mortal.pids() == before) is keep
