@@ -20,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
+        except ConnectionResetError:  # as a proxy's check ends its connection
+            self.close_connection = True
         finally:
             in_flight.discard(self)
 

@@ -6,15 +6,17 @@ from msgspec import Struct
 from rich.cells import cell_len
 
 from dashboard.mirror import Mirror, total_rate
+from dashboard.tui.facts import faded, padded
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, clock, duration, local, number, plural, size
-from dashboard.tui.states import OUTCOMES, Look, phase
-from dashboard.tui.verdict import Trouble
+from dashboard.tui.states import HEALTH, OUTCOMES, Look, phase
+from dashboard.tui.verdict import ASKED, Trouble
 from dashboard.tui.widgets.graph import bar, nice_top, spark
+from supervisor.model.phases import Health
 from supervisor.model.snapshot import OperationRow, ProxyRow, Snapshot
 
 _URGENCY = ("failed", "backing-off", "starting", "draining", "stopping", "open", "stopped", "gone")
-
+_GRAVE = ("failed", "backing-off")
 
 UNSUPERVISED = " ▲ nothing supervises the workers now: `clusterctl up` brings it back "
 SHORT = 3.0
@@ -38,22 +40,32 @@ class Mood(Struct, frozen=True, kw_only=True):
     """Verbs that this screen sends when those before them have ended."""
 
 
-def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None) -> list[Line]:
-    """Three lines, whatever there is to say; the first is the verdict, with the worst and its reason."""
-    snapshot = mirror.snapshot
+def heading(mirror: Mirror, mood: Mood, width: int, worst: Trouble | None = None, high: int = 3) -> list[Line]:
+    """Three lines, whatever there is to say; the first is the verdict, with the worst and its reason.
+
+    `high`: the lines that there is room for; in one, that the picture is old is all that is said.
+    """
+    snapshot, banner = mirror.snapshot, _banner(mirror, mood)
     if snapshot is None:
-        return [_banner(mirror, mood) or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
-    left, right = _identity(snapshot, width, mood.past), _right(snapshot, mood)
-    room = width - _cells(left) - _cells(right[:-1]) - 4
-    if worst is not None and room >= REASON:
+        return [banner or ((" clusterctl  waiting for the first picture …", "title"),), (), ()]
+    right = _right(snapshot, mood)
+    # What a reason needs beside the rest: counts that matter less are left out for it.
+    spare = _cells(right[:-2]) + 4 + REASON if worst is not None else 0
+    left = _identity(snapshot, width, mood.past, worst, spare)
+    if worst is not None and (room := _room_for(worst, width - _cells(left) - 4, right)):
         left += [("   ", "text"), *worst.line(room)]
-    first = _spread(left, right, width)
-    second = _host(snapshot, width)
-    return [
-        first,
-        second,
-        _banner(mirror, mood) or _work(snapshot, mood, worst) or _traffic(mirror, snapshot, width),
-    ]
+    first, second = _spread(left, right, width), _host(snapshot, width, worst)
+    if banner:
+        return [banner] if high == 1 else [*faded([first, second]), banner]
+    return [first, second, _work(snapshot, mood, worst, width) or _traffic(mirror, snapshot, width)]
+
+
+def _room_for(worst: Trouble, room: int, right: list[Span]) -> int:
+    """Cells for a reason: the interval is given up for it, and the clock too where it would be cut; 0 for none."""
+    needs = cell_len(worst.said) + 2
+    least, most = (room - _cells(right[:-given]) for given in (1, 2))
+    found = least if least >= needs else most
+    return found if found >= REASON else 0
 
 
 def silent_for(mirror: Mirror, mood: Mood) -> float | None:
@@ -64,6 +76,12 @@ def silent_for(mirror: Mirror, mood: Mood) -> float | None:
         return mood.now - mirror.away.since
     quiet = mood.now - mirror.received
     return quiet if mirror.snapshot is not None and quiet > max(3.0, 3 * mood.interval) else None
+
+
+def stale_chip(mirror: Mirror, mood: Mood) -> list[Span]:
+    """What a page says before its title where its picture is old."""
+    quiet = silent_for(mirror, mood)
+    return [] if quiet is None else [(f" ▲ no news for {duration(quiet)} ", "chip-down")]
 
 
 def _spread(left: list[Span], right: list[Span], width: int) -> Line:
@@ -78,30 +96,38 @@ def _cells(spans: list[Span]) -> int:
     return sum(cell_len(text) for text, _ in spans)
 
 
-def _identity(snapshot: Snapshot, width: int, past: str) -> list[Span]:
+def _identity(snapshot: Snapshot, width: int, past: str, worst: Trouble | None, spare: int) -> list[Span]:
     counts = Counter(worker.phase for pool in snapshot.pools for worker in pool.workers)
     wanted = sum(pool.desired for pool in snapshot.pools if not pool.stopped)
     serving = sum(pool.ready for pool in snapshot.pools)
     known = all(proxy.reachable for proxy in snapshot.proxies)
-    verdict = phase("ready" if serving >= wanted and known else "backing-off" if serving else "failed")
+    well = serving >= wanted and known and (worst is None or worst.rank >= ASKED)
+    verdict = phase("ready" if well else "backing-off" if serving else "failed")
     spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
     spans += past_chip(past)
     spans += [(f"  {verdict.glyph} ", verdict.token), (f"{serving}/{wanted}", "strong")]
     spans.append((" serving", "text"))
-    pieces = [(f"  {look.glyph} {counts[word]} {look.word}", look.token) for word, look in _others(counts)]
-    down = sum(
-        backend.health.value == "down"
+    counted = [
+        (word in _GRAVE, f"  {look.glyph} {counts[word]} {look.word}", look) for word, look in _others(counts)
+    ]
+    if down := _down(snapshot):
+        counted.insert(2, (False, f"  ✖ {plural(down, 'backend')} down", HEALTH[Health.DOWN]))
+    if _cells(spans) + spare > width:
+        spare = 0  # it has no room anyway
+    for grave, piece, look in counted:
+        # Whole or not at all, the most urgent first.
+        if _cells([*spans, (piece, "")]) + (0 if grave else spare) <= width:
+            spans.append((piece, look.token))
+    return spans
+
+
+def _down(snapshot: Snapshot) -> int:
+    return sum(
+        backend.health is Health.DOWN
         for proxy in snapshot.proxies
         for upstream in proxy.upstreams
         for backend in upstream.backends
     )
-    if down:
-        pieces.insert(2, (f"  ✖ {plural(down, 'backend')} down", "down"))
-    for piece in pieces:
-        # Whole or not at all, the most urgent first.
-        if _cells([*spans, piece]) <= width:
-            spans.append(piece)
-    return spans
 
 
 def past_chip(past: str) -> list[Span]:
@@ -135,7 +161,7 @@ def _proxy(proxy: ProxyRow) -> Span:
     return f"  {proxy.name} ✖ {'not seen yet' if seen is None else f'{duration(seen)} old'}", "down"
 
 
-def _host(snapshot: Snapshot, width: int) -> Line:
+def _host(snapshot: Snapshot, width: int, worst: Trouble | None) -> Line:
     host = snapshot.host
     wide = 24 if width >= 140 else 16 if width >= 100 else 6
     spans: list[Span] = [(" CPU ", "dim"), *_meter(host.cpu_percent, wide)]
@@ -146,7 +172,8 @@ def _host(snapshot: Snapshot, width: int) -> Line:
     share = 100 * used / host.memory_total_bytes if used is not None and host.memory_total_bytes else None
     spans += [("  MEM ", "dim"), *_meter(share, wide)]
     spans.append((f" {size(used)}/{size(host.memory_total_bytes)}", "text"))
-    warnings = [warning for pool in snapshot.pools for warning in pool.warnings] + list(snapshot.warnings)
+    warnings = [warning for warning in snapshot.warnings if worst is None or not worst.said.endswith(warning)]
+    warnings += [warning for pool in snapshot.pools for warning in pool.warnings]
     if warnings:
         more = f" (+{len(warnings) - 1})" if len(warnings) > 1 else ""
         room = max(12, width - _cells(spans) - 6 - len(more))
@@ -167,13 +194,14 @@ def _meter(percent: float | None, width: int) -> list[Span]:
 def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
     backends = [b for proxy in snapshot.proxies for upstream in proxy.upstreams for b in upstream.backends]
     if not backends:
-        return ((" no proxy is watched", "dim"),)
+        names = ", ".join(proxy.name for proxy in snapshot.proxies)
+        return ((f" no backend at {names} yet" if names else " no proxy is watched", "dim"),)
     wide = 40 if width >= 100 else 16
     series = mirror.total.last(wide).rate
     rate = total_rate(snapshot)
     spans: list[Span] = [(" REQ ", "dim"), (spark(series, wide, nice_top(series, 10.0)), "graph2")]
     spans += [(f" {number(rate):>5}", "strong"), ("/s", "dim")]
-    errors = _sum([b.errors_per_second for b in backends])
+    errors = _errors(snapshot)
     spans += [("   ERR ", "dim"), (number(errors), "down" if errors else "text"), ("/s", "dim")]
     flying = _sum([b.in_flight for b in backends])
     spans += [("   IN FLIGHT ", "dim"), (UNKNOWN if flying is None else f"{flying:.0f}", "text")]
@@ -188,12 +216,29 @@ def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
     return tuple(spans)
 
 
+def _errors(snapshot: Snapshot) -> float | None:
+    return _sum([b.errors_per_second for proxy in snapshot.proxies for up in proxy.upstreams for b in up.backends])
+
+
+def _with_traffic(line: list[Span], snapshot: Snapshot, width: int) -> Line:
+    """Beside what goes on, what clients get meanwhile; where they get errors, that is cut last."""
+    rate, errors = total_rate(snapshot), _errors(snapshot)
+    if rate is None or not all(proxy.reachable for proxy in snapshot.proxies):
+        return tuple(line)
+    brief: list[Span] = [("  REQ ", "dim"), (number(rate), "strong"), ("/s  ERR ", "dim")]
+    brief += [(number(errors), "down" if errors else "text"), ("/s ", "dim")]
+    room = width - _cells(brief)
+    if _cells(line) > room and not errors:
+        return tuple(line)
+    return (*padded(tuple(line), room, 0), *brief)
+
+
 def _sum(values: list[float | None] | list[int | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
-def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None) -> Line | None:
+def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None, width: int) -> Line | None:
     """The operations under way, where there are any: they are what the operator waits for."""
     running = [one for one in snapshot.operations if one.phase == "running"]
     if not running:
@@ -209,14 +254,14 @@ def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None) -> Line | None:
         said = f" ▲ {held.name} {held.rollout.phase.replace('holding', 'holds').replace('paused', 'is paused')}"
         where = f" at {held.rollout.replaced} of {held.rollout.total}: V shows it"
         where += "" if mood.read_only or mood.past else ", Z (rollout resume) goes on"
-        return (said, "warn"), (where, "text")
+        return _with_traffic([(said, "warn"), (where, "text")], snapshot, width)
     spans: list[Span] = [(" ", "text"), *progress(first, snapshot)]
     if len(running) > 1:
         spans.append((f"   and {len(running) - 1} more", "dim"))
     if mood.later:
         spans.append((f"   then {', then '.join(mood.later)}", "text"))
     spans.append(("   o: steps", "dim"))
-    return tuple(spans)
+    return _with_traffic(spans, snapshot, width)
 
 
 def progress(operation: OperationRow, snapshot: Snapshot) -> list[Span]:

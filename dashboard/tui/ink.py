@@ -65,7 +65,8 @@ class Ink(Widget):
             styles = self.get_component_styles(f"ink--{name}")
             ground = ground + styles.background
             bold = bold or bool(styles.text_style.bold)
-            reverse = reverse or bool(styles.text_style.reverse)
+            # Reversed twice is plain: what is sought stands out of a chosen line that is reversed, too.
+            reverse ^= bool(styles.text_style.reverse)
         # Reversed, each token's colour (and what is dim) would be a ground of its own: a patchwork.
         lead = band if band and reverse else token
         color = ground + self.get_component_styles(f"ink--{lead}").color

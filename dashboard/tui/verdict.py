@@ -1,20 +1,30 @@
 """What is not well, the worst first: what it is, why, and which keys help; pure."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from dashboard.mirror import Mirror
+from dashboard.mirror import BackendView, Mirror, WorkerView
 from dashboard.tui.ink import Line, cell
-from dashboard.tui.states import HEALTH, phase
-from dashboard.tui.worker_columns import why
+from dashboard.tui.say import clock, local, seconds_between
+from dashboard.tui.states import HEALTH, OUTCOMES, ROTATION, phase
+from dashboard.tui.worker_columns import failing, why
 from supervisor.model.phases import Health, Rotation
+from supervisor.model.snapshot import ProxyRow, Snapshot, UpstreamRow
 
 MOST = 50
 """Troubles that are told apart; with more, one hardly looks at each."""
+SETTLING = 3.0
+"""Seconds in which a worker that comes is not asked why it does not serve yet."""
+REMEMBERED = 600.0
+"""Seconds for which is told that an operation went wrong: who is called at night comes after it."""
+ALONE = 0.8
+"""Share of the failed requests from which one backend is the one that fails."""
 
-
-NOT_OURS = 4
+ASKED = 4
+"""The rank of what an operator asked for, and of what is only slow to come."""
+NOT_OURS = 5
 """The rank of what no worker of ours has to do with."""
 
 
@@ -54,48 +64,120 @@ def troubles(mirror: Mirror, fixed: bool = False) -> list[Trouble]:
     snapshot = mirror.snapshot
     if snapshot is None:
         return []
-    found: list[Trouble] = []
+    found = [
+        *_proxies(snapshot),
+        *(Trouble(1, "", "", f"▲ {warning}", "warn", "") for warning in snapshot.warnings),
+        *_pools(snapshot),
+        *_failing(mirror),
+        *_rollouts(snapshot, fixed),
+        *(one for view in mirror.workers.values() if (one := _worker(view, fixed)) is not None),
+        *_ended_badly(snapshot),
+        *_backends(mirror),
+    ]
+    return sorted(found, key=lambda trouble: trouble.rank)[:MOST]
+
+
+def _proxies(snapshot: Snapshot) -> Iterator[Trouble]:
     for proxy in snapshot.proxies:
         if not proxy.reachable:
             said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"  # how old its readings are stands at the right
-            help = f":logs {proxy.name}" if proxy.front else ""
-            found.append(Trouble(0, "", "", said, "down", help))
+            yield Trouble(0, "", "", said, "down", f":logs {proxy.name}" if proxy.front else "")
+
+
+def _pools(snapshot: Snapshot) -> Iterator[Trouble]:
+    """Those that have a reason of their own not to serve, as a shared socket that is taken."""
     for pool in snapshot.pools:
-        if pool.rollout is not None and pool.rollout.phase != "running":
-            rollout = pool.rollout
-            reason = rollout.why or rollout.waiting_for
-            word, holds = f"rollout {rollout.phase}", rollout.phase in ("holding", "paused")
-            if rollout.phase == "holding":
-                word, reason = "holds", None  # its reason is the number and the key, which stand there anyway
-            said = f"▲ {pool.name} {word} at {rollout.replaced} of {rollout.total}" + (
-                f": {reason}" if reason else ""
-            )
-            steers = not fixed and rollout.phase != "aborting"
-            help = "V page" + ("  Z go on  A abort" if steers else "")
-            found.append(Trouble(2, "", "", said, "warn", help, holds))
-    for key, view in mirror.workers.items():
-        ranked = _WORKERS.get(view.worker.phase)
-        if ranked is not None:
-            look, reason = phase(view.worker.phase), why(view)
-            said = f"{look.glyph} {view.worker.id} {look.word}" + (f": {reason}" if reason else "")
-            help = ranked[1] + ("" if fixed else ranked[2])
-            found.append(Trouble(ranked[0], key, "workers", said, look.token, help))
-    found += _backends(mirror)
-    return sorted(found[:MOST], key=lambda trouble: trouble.rank)
+        if pool.why and pool.desired and not pool.stopped and pool.ready < pool.desired:
+            yield Trouble(1, "", "", f"✖ {pool.name}: {pool.why}", "down", "")
 
 
-def _backends(mirror: Mirror) -> list[Trouble]:
+def _rollouts(snapshot: Snapshot, fixed: bool) -> Iterator[Trouble]:
+    for pool in snapshot.pools:
+        rollout = pool.rollout
+        if rollout is None or rollout.phase == "running":
+            continue
+        reason = rollout.why or rollout.waiting_for
+        word, holds = f"rollout {rollout.phase}", rollout.phase in ("holding", "paused")
+        if rollout.phase == "holding":
+            word, reason = "holds", None  # its reason is the number and the key, which stand there anyway
+        said = f"▲ {pool.name} {word} at {rollout.replaced} of {rollout.total}" + (f": {reason}" if reason else "")
+        steers = not fixed and rollout.phase != "aborting"
+        yield Trouble(2, "", "", said, "warn", "V page" + ("  Z go on  A abort" if steers else ""), holds)
+
+
+def _worker(view: WorkerView, fixed: bool) -> Trouble | None:
+    worker, look, reason = view.worker, phase(view.worker.phase), why(view)
+    if (ranked := _WORKERS.get(worker.phase)) is not None:
+        said = f"{look.glyph} {worker.id} {look.word}" + (f": {reason}" if reason else "")
+        help = ranked[1] + ("" if fixed else ranked[2])
+        return Trouble(ranked[0], view.key, "workers", said, look.token, help)
+    if not worker.why or view.pool.operation is not None or (worker.uptime_seconds or 0.0) < SETTLING:
+        return None  # of an operation, its own line tells how far it is
+    if worker.phase == "starting":
+        return Trouble(
+            ASKED, view.key, "workers", f"{look.glyph} {worker.id} {look.word}: {reason}", look.token, "l log"
+        )
+    if worker.phase != "ready" or (view.proxy is not None and not view.proxy.reachable):
+        return None  # that its proxy cannot be reached is told once
+    if view.backend is not None and view.backend.rotation is not Rotation.READY:
+        turned = ROTATION[view.backend.rotation]
+        said = f"{turned.glyph} {worker.id} {reason}"
+        return Trouble(ASKED, view.key, "workers", said, turned.token, "" if fixed else "u undrain")
+    return Trouble(3, view.key, "workers", f"▲ {worker.id} {reason}", "warn", "l log  ⏎ page")
+
+
+def _ended_badly(snapshot: Snapshot) -> Iterator[Trouble]:
+    """The newest operation of each pool, if it did not come about: nothing else shows that minutes later."""
+    newest = {row.pool: row for row in snapshot.operations if row.ended is not None and row.phase != "running"}
+    for row in newest.values():
+        if row.phase == "done" or (seconds_between(row.ended, snapshot.time) or 0.0) > REMEMBERED:
+            continue
+        look = OUTCOMES.get(row.phase, OUTCOMES["failed"])
+        said = f"{look.glyph} {row.verb} {row.phase} at {clock(row.ended)}: {local(row.why or row.progress)}"
+        yield Trouble(ASKED, "", "", said, look.token, "o steps")
+
+
+def _failing(mirror: Mirror) -> Iterator[Trouble]:
+    """Upstreams whose clients get errors: one backend alone, or the section as a whole."""
+    snapshot = mirror.snapshot
+    for proxy in snapshot.proxies if snapshot is not None and snapshot.proxies else ():
+        for upstream in proxy.upstreams if proxy.reachable else ():
+            yield from _failing_at(mirror, proxy, upstream)
+
+
+def _failing_at(mirror: Mirror, proxy: ProxyRow, upstream: UpstreamRow) -> Iterator[Trouble]:
+    rows = upstream.backends
+    errors = sum(row.errors_per_second or 0.0 for row in rows)
+    rate = sum(row.requests_per_second or 0.0 for row in rows)
+    if not errors:
+        return
+    most = max(rows, key=lambda row: row.errors_per_second or 0.0)
+    path = f"{proxy.name}/{upstream.name}"
+    view = mirror.backends[f"{path}/{most.name}"]
+    busy = sum(bool(row.requests_per_second) for row in rows)
+    alone = busy > 1 and (most.errors_per_second or 0.0) >= ALONE * errors
+    where = (view.worker.id if view.worker else view.key) if alone else path
+    mine = failing(most.errors_per_second, most.requests_per_second)
+    said = (mine if alone else None) or failing(errors, rate)
+    if said is None:
+        return
+    key, table = _row_of(mirror, view)
+    yield Trouble(2, key, table, f"✖ {where}: {said}", "down", "l log  b pair")
+
+
+def _row_of(mirror: Mirror, backend: BackendView) -> tuple[str, str]:
+    """The worker's row where it is one of ours: its log says more than the proxy can."""
+    ours = next((key for key, view in mirror.workers.items() if view.worker.backend == backend.key), None)
+    return (backend.key, "backends") if ours is None else (ours, "workers")
+
+
+def _backends(mirror: Mirror) -> Iterator[Trouble]:
     """Those that are down though nothing of ours explains it: a worker that serves, or none of ours."""
-    found = []
     for key, view in mirror.backends.items():
         backend = view.backend
         explained = view.worker is not None and view.worker.phase != "ready"
         if backend.health is Health.DOWN and backend.rotation is Rotation.READY and not explained:
             look = HEALTH[backend.health]
             said = f"{look.glyph} {key} down: {backend.health_reason or 'its check fails'}"
-            found.append(
-                Trouble(
-                    2 if view.worker else NOT_OURS, key, "backends", said, "down" if view.worker else "warn", ""
-                )
-            )
-    return found
+            rank, token = (2, "down") if view.worker else (NOT_OURS, "warn")
+            yield Trouble(rank, key, "backends", said, token, "")

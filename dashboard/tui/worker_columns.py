@@ -13,6 +13,8 @@ HOT = 90.0
 """Percent of one core from which a figure is shown as a warning."""
 OLD = 3.0
 """Seconds after which a reading is dimmed."""
+FAILING = 0.05
+"""Share of its requests that a backend fails from which that is a trouble, and not only a number."""
 
 
 def _fresh(view: WorkerView, token: str = "text") -> str:
@@ -96,6 +98,14 @@ def _check(view: WorkerView) -> Span:
     ).token
 
 
+def failing(errors: float | None, requests: float | None) -> str | None:
+    """What of its requests a second fails, where that is more than a number; None where it is not."""
+    if not errors or errors < FAILING * (requests or 0.0):
+        return None
+    share = f"{min(100.0, 100 * errors / requests):.0f} % of requests fail, " if requests else "requests fail: "
+    return f"{share}{number(errors)}/s"
+
+
 def why(view: WorkerView) -> str:
     """Why it is as it is, in one sentence; empty where all is plain."""
     worker = view.worker
@@ -103,16 +113,21 @@ def why(view: WorkerView) -> str:
         return worker.why
     if worker.phase in ("backing-off", "failed", "starting") and worker.last_exit:
         return worker.last_exit.why
-    if view.backend is None or serves(view.backend):
+    if view.backend is None:
         return ""
+    if serves(view.backend):
+        known = view.proxy is not None and view.proxy.reachable
+        return (failing(view.backend.errors_per_second, view.backend.requests_per_second) if known else None) or ""
     if view.backend.rotation is not Rotation.READY:
         return f"{view.backend.rotation.value}: {count(view.backend.in_flight)} in flight"
     return view.backend.health_reason or ""
 
 
 def _why(view: WorkerView) -> Span:
-    look = phase(view.worker.phase)
-    return why(view), look.token if look.token in ("down", "warn") else "dim"
+    look, said = phase(view.worker.phase), why(view)
+    if said and view.worker.phase == "ready" and view.worker.why is None and view.backend is not None:
+        return said, "down" if serves(view.backend) else "dim"
+    return said, look.token if look.token in ("down", "warn") else "dim"
 
 
 def _state_order(view: WorkerView) -> int:

@@ -99,7 +99,8 @@ class EngineDoor:
         if self._engine.journal.failing:
             yield self._engine.journal.failing
         if is_stopped(keeper := self._keeper_pid):
-            yield f"the keeper is stopped: nothing is started and no end is noticed until `kill -CONT {keeper}`"
+            # What brings it back comes first: what is cut off where room is short must not be that.
+            yield f"`kill -CONT {keeper}`: the keeper is stopped, nothing is started and no end is noticed"
 
     def _operations(self, ledger: Ledger) -> list[OperationRow]:
         """Those that are as they were in the last picture are not written out again, with all their steps."""

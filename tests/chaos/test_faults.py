@@ -309,8 +309,8 @@ def test_a_stopped_keeper_is_said_and_down_has_it_go_on() -> None:
     with cluster('[pools.jobs]\ncommand = ["sleep", "1000"]\nworkers = 2\n') as made:
         running = made.snapshot()["engine"]
         os.kill(running["keeper_pid"], signal.SIGSTOP)
-        said = f"until `kill -CONT {running['keeper_pid']}`"
-        made.until(lambda s: any(warning.endswith(said) for warning in s["warnings"]), "the warning")
+        said = f"`kill -CONT {running['keeper_pid']}`: the keeper is stopped"
+        made.until(lambda s: any(warning.startswith(said) for warning in s["warnings"]), "the warning")
         assert made.verb("scale", "jobs=3", "--timeout", "500ms").code == 6
         os.kill(running["pid"], signal.SIGKILL)
         ran = made.verb("down", "--timeout", "30s", timeout=60)

@@ -120,7 +120,8 @@ class Finding(Screen[None]):
         rows = [trouble for trouble in self.troubles if trouble.key]
         at = next((n for n, one in enumerate(rows) if one.key == self.table.cursor), -1) + 1
         if not rows:
-            return self.top.say("nothing here needs a look")
+            no_row = f"{self.troubles[0].said}: no row stands for it" if self.troubles else ""
+            return self.top.say(no_row or "nothing here needs a look")
         there = rows[at % len(rows)]
         table = self.backend_table if there.where == "backends" else self.worker_table
         if not table.select(there.key):

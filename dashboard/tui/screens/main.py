@@ -112,7 +112,8 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
         mood = self.top.mood
         self.troubles = troubles(mirror, self.top.fixed)
         worst = self.troubles[0] if self.troubles else None
-        self.head.set_lines(heading(mirror, mood, self.head.size.width or self.size.width, worst))
+        width, high = self.head.size
+        self.head.set_lines(heading(mirror, mood, width or self.size.width, worst, high or 3))
         stale = silent_for(mirror, mood) is not None
         for table in (self.worker_table, self.backend_table):
             table.dimmed = stale

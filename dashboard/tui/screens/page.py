@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from dashboard.mirror import Mirror
-from dashboard.tui.heading import past_chip
+from dashboard.tui.heading import past_chip, stale_chip
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, TIME, Key, allowed
 from dashboard.tui.paging import copy, page_out, plain
@@ -85,7 +85,9 @@ class Page(Showing):
     def show_mirror(self, mirror: Mirror) -> None:
         if self.is_mounted and self.body.size.width:
             self.foot.set_keys(self.keys_now())
-            self.heading.set_lines(((*self.title_line(mirror), *past_chip(self.top.mood.past)),))
+            mood = self.top.mood
+            title = (*stale_chip(mirror, mood), *self.title_line(mirror), *past_chip(mood.past))
+            self.heading.set_lines((title,))
             self.body.set_lines(self.text(mirror, self.body.size.width))
 
     def action_pager(self) -> None:

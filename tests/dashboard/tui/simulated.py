@@ -84,6 +84,11 @@ class Simulated:
         self.errors: dict[str, float] = {}
         """Slot -> errors a second of its backend."""
         self.reachable = True
+        self.warnings: tuple[str, ...] = ()
+        self.reasons: dict[str, str] = {}
+        """Slot -> why the worker is as it is, by the engine."""
+        self.pool_reason: str | None = None
+        """Why the pool web as a whole does not serve."""
         self.second = 0
         self.kept: list[Snapshot] = []
         """What an engine would remember: every picture that a test has let come."""
@@ -261,6 +266,7 @@ class Simulated:
             pools=pools,
             proxies=(self._proxy(pools[0]),),
             operations=tuple(self.operations),
+            warnings=self.warnings,
         )
 
     def _pool(self, name: str) -> PoolRow:
@@ -278,6 +284,7 @@ class Simulated:
             rss_bytes=sum(w.rss_bytes or 0 for w in workers),
             requests_per_second=sum(rates) if rates else None,
             workers=workers,
+            why=self.pool_reason if name == "web" else None,
             warnings=(f"{self.counts[name]} CPU-bound workers > 2 cores",) if self.counts[name] > 6 else (),
         )
 
@@ -312,7 +319,7 @@ class Simulated:
             requests_per_second=self._wave(slot, 80) if behind and live else None,
             requests_source="lb" if behind else None,
             backend=f"lb/web/{name}" if behind else None,
-            why=None if live else "exit code 1; again in 4 s",
+            why=self.reasons.get(name) if live else "exit code 1; again in 4 s",
             sampled_seconds_ago=0.4 if live else None,
         )
 

@@ -210,3 +210,15 @@ async def test_the_keys_of_a_log_are_told_there_and_on_the_page_of_all_keys() ->
         assert "rolling" not in s.text()
         await s.press("escape", "escape", "question_mark")
         await s.see("In a log", "only the lines that hold what is sought, or all")
+
+
+async def test_in_16_colours_what_is_sought_stands_out_of_the_chosen_line() -> None:
+    async with screen(with_log(["one boom two", "three"])) as s:
+        s.app.theme = "ansi-dark"
+        await s.press("l")
+        await s.see("three")
+        await s.press("slash", *"boom", "enter")
+        await s.see("/boom 1 of 1")
+        line = next(strip for strip in s.app.screen._compositor.render_strips() if "one boom" in strip.text)
+        reversed_ = {segment.text: bool(segment.style and segment.style.reverse) for segment in line}
+        assert (reversed_["one "], reversed_["boom"]) == (True, False)
