@@ -42,6 +42,7 @@ def of_pool(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
     spec = pool.spec
     for worker in ledger.workers_of(pool.name):
         yield from of_worker(ledger, pool, worker)
+    yield from of_slots(ledger, pool)
     if spec.traffic and not spec.ready.asks:
         yield Finding(
             check="no-readiness",
@@ -73,8 +74,9 @@ def of_worker(ledger: Ledger, pool: Pool, worker: Worker) -> Iterator[Finding]:
     spec = pool.revision(worker.generation)
     if worker.pid is None:
         return
-    if handles(worker.pid, spec.stop.signal) is False:
-        loses = "requests in flight" if spec.traffic or spec.listen else "what it is doing"
+    drained = spec.traffic is not None and spec.listen is None  # nothing is in flight when the signal comes
+    if not drained and handles(worker.pid, spec.stop.signal) is False:
+        loses = "requests in flight" if spec.listen else "what it is doing"
         yield Finding(
             check="no-stop-handler",
             subject=worker.slot_name,
@@ -97,6 +99,18 @@ def of_worker(ledger: Ledger, pool: Pool, worker: Worker) -> Iterator[Finding]:
             text=f"{sample.rss_bytes >> 20} MiB of its limit of {memory >> 20} MiB; above it, it is replaced",
             hint="limits = { memory = … }",
         )
+
+
+def of_slots(ledger: Ledger, pool: Pool) -> Iterator[Finding]:
+    for slot in ledger.slots.get(pool.name, {}).values():
+        if slot.failed and slot.ends and slot.ends[-1].code == 0:
+            yield Finding(
+                check="ends-by-itself",
+                subject=slot.name,
+                text="was given up though its program ends with exit code 0: it does not stay",
+                hint="a program that goes into the background must be told not to (nginx: -g 'daemon off;'); "
+                'a job that is to end: restart = { policy = "on-failure" }',
+            )
 
 
 def nofile(pid: int) -> int | None:

@@ -19,6 +19,7 @@ import os
 from collections.abc import Iterator
 
 from supervisor.model.spec import LogSpec
+from supervisor.model.telling import telling
 from supervisor.model.text import clean_bytes
 
 _CHUNK = 1 << 20
@@ -188,14 +189,14 @@ def tail(path: str, lines: int, end: int | None = None) -> list[bytes]:
 
 
 def last_lines(path: str, n: int = 5, longest: int = 500, start: int = 0) -> tuple[str, ...]:
-    """The last lines that hold anything, made harmless, for saying why a worker died.
+    """The last lines that say anything, made harmless, for saying why a worker died.
 
     `start`: where the worker's own output begins in the live file; what stands before it is another's. A file that
     is shorter by now was rotated since: then the last lines are its own all the same.
     """
     if _silent(path, start):
         return ()
-    found = tail(path, n * 3)
+    found = tail(path, n * 8)
     if start:
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -203,7 +204,7 @@ def last_lines(path: str, n: int = 5, longest: int = 500, start: int = 0) -> tup
                 file.seek(max(start, size - _MOST_OWN))
                 found = file.read(_MOST_OWN).split(b"\n")
     told = (clean_bytes(line.strip(b"\0\r"), longest) for line in found)
-    return tuple(line for line in told if line.strip())[-n:]
+    return tuple(telling([line for line in told if line.strip()])[-n:])
 
 
 def _silent(path: str, start: int) -> bool:

@@ -11,6 +11,7 @@ from supervisor.engine import doctoring
 from supervisor.engine.doctoring import examine
 from supervisor.model.readings import HostReading, Sample
 from supervisor.model.spec import LimitsSpec, LogSpec, ReadySpec, StopSpec
+from supervisor.model.workers import End
 from tests.engine.test_transcripts import SPEC, begun
 from tests.engine.world import World
 from tests.whole.cluster import Cluster
@@ -42,7 +43,24 @@ def test_a_sound_pool_gives_nothing_to_say(world: World) -> None:
 
 def test_a_worker_without_a_handler_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctoring, "handles", lambda pid, signal: pid != 1001)
+    change(world, ports=None, listen="127.0.0.1:8000")
     assert found(world) == [("no-stop-handler", "web.0")]
+
+
+def test_a_worker_that_is_drained_before_its_signal_needs_no_handler(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctoring, "handles", lambda pid, signal: False)
+    assert found(world) == []
+
+
+@pytest.mark.parametrize(("code", "findings"), [(0, [("ends-by-itself", "web.1")]), (3, [])])
+def test_a_slot_given_up_over_a_program_that_does_not_stay(
+    world: World, code: int, findings: list[tuple[str, str]]
+) -> None:
+    end = End(wall=0.0, code=code, why=f"exit code {code}")
+    world.ledger.keep(replace(world.ledger.slot("web", 1), failed=end.why, ends=(end,)))
+    assert found(world) == findings
 
 
 def test_traffic_without_readiness(world: World) -> None:
