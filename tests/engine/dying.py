@@ -10,6 +10,7 @@ import inspect
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ class Countdown:
             return
         self._taken += 1
         if name == wanted or (wanted.isdigit() and self._taken >= int(wanted)):
-            new = self._died.with_suffix(".new")  # whole at once: others look at any moment
+            # Whole at once, as others look at any moment; and two threads may come to their steps together.
+            new = self._died.with_suffix(f".{threading.get_ident()}")
             new.write_text(name)
             new.rename(self._died)
             self._armed.unlink(missing_ok=True)  # another thread may have come to its step too

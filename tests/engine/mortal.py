@@ -40,8 +40,10 @@ class Mortal(Cluster):
         self.until(lambda s: all(pool["ready"] == pool["desired"] for pool in s["pools"]), "ready at first")
 
     def close(self) -> None:
-        super().close()
-        self.keeper.wait(10)
+        try:
+            super().close()
+        finally:
+            self.keeper.wait(10)
 
     def die_at(self, step: int | str) -> None:
         # Whole at once: the engine may look at any moment.
