@@ -28,6 +28,8 @@ class Finding(Screen[None]):
     foot: KeyLine
 
     troubles: list[Trouble]
+    _led_to: str = ""
+    """The row that was gone to last: only from there one goes on to the next."""
     filter: str = ""
     _filtered: Where = "workers"
     """The table that had the focus before the box."""
@@ -118,15 +120,19 @@ class Finding(Screen[None]):
     def action_worst(self) -> None:
         """To the row that most needs a look; again: to the next."""
         rows = [trouble for trouble in self.troubles if trouble.key]
-        at = next((n for n, one in enumerate(rows) if one.key == self.table.cursor), -1) + 1
+        here = self.table.cursor if self.table.cursor == self._led_to else None
+        at = next((n for n, one in enumerate(rows) if one.key == here), -1) + 1
         if not rows:
             no_row = f"{self.troubles[0].said}: no row stands for it" if self.troubles else ""
             return self.top.say(no_row or "nothing here needs a look")
         there = rows[at % len(rows)]
         table = self.backend_table if there.where == "backends" else self.worker_table
-        if not table.select(there.key):
+        if there.key not in table.order:
             return self.top.say(f"{there.said}: not shown by the filter")
+        # First the table, then its row: the cursor of the other table goes with that of this one.
         self.focus_table("backends" if there.where == "backends" else "workers")
+        table.select(there.key)
+        self._led_to = there.key
 
     def action_sort(self, step: int) -> None:
         self.table.sort_next(step)

@@ -102,7 +102,8 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
 
     @property
     def where(self) -> Where:
-        return "backends" if self.backend_table.has_focus else "workers"
+        # Not `has_focus`, which lags behind: a key's next step would be of the other table.
+        return "backends" if self.focused is self.backend_table else "workers"
 
     def show_mirror(self, mirror: Mirror) -> None:
         """The newest picture in every pane; each paints only what differs."""

@@ -83,6 +83,8 @@ class Simulated:
         """Slot -> bytes that it grows by in each second."""
         self.errors: dict[str, float] = {}
         """Slot -> errors a second of its backend."""
+        self.down: set[str] = set()
+        """Slots whose worker is ready and whose backend is down all the same."""
         self.reachable = True
         self.warnings: tuple[str, ...] = ()
         self.reasons: dict[str, str] = {}
@@ -353,10 +355,11 @@ class Simulated:
 
     def _backend(self, worker: WorkerRow) -> BackendRow:
         rotation = self.rotation.get(f"lb/web/{worker.id}", Rotation.READY)
-        up = worker.phase == "ready"
+        up = worker.phase == "ready" and worker.id not in self.down
+        reason = "L7OK 200" if up else "L7TOUT" if worker.id in self.down else "L4CON refused"
         return BackendRow(
             name=worker.id, address=worker.address or "", worker=worker.id,
-            health=Health.UP if up else Health.DOWN, health_reason="L7OK 200" if up else "L4CON refused",
+            health=Health.UP if up else Health.DOWN, health_reason=reason,
             rotation=rotation, weight=1, in_flight=2 if rotation is Rotation.READY and up else 0, queued=0,
             requests_total=1234, requests_per_second=worker.requests_per_second,
             errors_per_second=self.errors.get(worker.id, 0.0),

@@ -209,3 +209,24 @@ async def test_failing_requests_are_told_and_lead_to_the_log_of_a_worker() -> No
         await s.see("▲ 5/5 serving", "✖ lb/web: ")
         await s.press("exclamation_mark", "l")
         await s.see("GET /cart 500")
+
+
+async def test_the_way_to_a_backend_that_is_down_ends_at_that_backend() -> None:
+    """Before, the cursor stood on the partner of the worker that was chosen, and the next key was for that one."""
+    source = Simulated()
+    source.down.add("web.2")
+    async with screen(source) as s:
+        await s.see("✖ lb/web/web.2 down: L7TOUT")
+        await s.press("exclamation_mark")
+        await s.press("enter")
+        await s.see("backend lb/web/web.2")
+
+
+async def test_the_first_way_leads_to_the_worst_though_the_cursor_is_there_and_again_to_the_next() -> None:
+    source = Simulated()
+    source.phases |= {"web.0": "failed", "jobs.1": "backing-off"}
+    async with screen(source) as s:
+        for expected in ("web.0", "jobs.1"):
+            await s.press("exclamation_mark")
+            assert s.main.worker_table.current is not None
+            assert s.main.worker_table.current.worker.id == expected
