@@ -15,6 +15,12 @@ _ROTATED = {
 }
 
 
+def able(backends: Sequence[BackendView]) -> frozenset[str] | None:
+    """What the proxies of all of these can do; None where there is no backend."""
+    each = [frozenset(view.proxy.capabilities) for view in backends]
+    return frozenset.intersection(*each) if each else None
+
+
 def offered(
     keys: Sequence[Key], workers: Sequence[WorkerView], backends: Sequence[BackendView], pool: PoolRow | None
 ) -> list[Key]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from dashboard.mirror import Mirror, WorkerView
 from dashboard.tui.facts import NAMED, beside, fact, folded, history, section, worker_graphs, worker_head
+from dashboard.tui.hour import Hour, hour_lines
 from dashboard.tui.ink import Line
 from dashboard.tui.say import UNKNOWN, ago, clock, count, duration, number, plural, size
 from dashboard.tui.states import LEVELS
@@ -18,7 +19,9 @@ BESIDE = 100
 LOG_SHOWN = 8
 
 
-def worker_page(mirror: Mirror, view: WorkerView, width: int, detail: Detail, log: Sequence[Line]) -> list[Line]:
+def worker_page(
+    mirror: Mirror, view: WorkerView, width: int, detail: Detail, log: Sequence[Line], hour: Hour | None = None
+) -> list[Line]:
     """All that is known of one worker."""
     lines = [*worker_head(view), ()]
     wide = width >= BESIDE
@@ -30,6 +33,7 @@ def worker_page(mirror: Mirror, view: WorkerView, width: int, detail: Detail, lo
         lines += deaths(view, detail)
     lines += beside(facts, graphs, width) if wide else [*facts, (), *graphs]
     lines += [(), *deaths(view, detail)] if view.worker.pid is not None else [()]
+    lines += hour_lines(hour, width) if hour is not None else []
     shown = log[-LOG_SHOWN:] or [(("  no line read yet", "dim"),)]
     lines += section("log (l: all of it, followed and searched)", shown)
     subjects = (view.worker.id, *([view.worker.backend] if view.worker.backend else ()))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dashboard.answers import NoAnswer, Refused
 from dashboard.tui.commands import Local
-from dashboard.tui.keys import Key
-from dashboard.tui.offering import offered
+from dashboard.tui.keys import Key, applying
+from dashboard.tui.offering import able, offered
 from dashboard.tui.screens.operating import Operating
 from dashboard.tui.screens.page import Page
 from dashboard.tui.worker_page import Detail
@@ -25,19 +25,21 @@ ACTING_KEYS: tuple[Key, ...] = (
     Key("S", "change('start')", "Start", "bring it back", "Page", changes=True, rank=12),
 )
 ROTATING_KEYS: tuple[Key, ...] = (
-    Key(
-        "d", "change('drain')", "Drain", "no new requests; what is in flight finishes", "Page", changes=True, rank=8
-    ),
+    Key("d", "change('drain')", "Drain", "no new requests; what is in flight finishes", "Page", changes=True,
+        needs="drain", rank=8),
     Key("u", "change('ready')", "Undrain", "back into rotation", "Page", changes=True, rank=9),
-    Key("m", "change('maint')", "Maint", "out of rotation, checks off", "Page", changes=True, rank=10),
-)
+    Key("m", "change('maint')", "Maint", "out of rotation, checks off", "Page", changes=True, needs="maint",
+        rank=10),
+)  # fmt: skip
 
 
 class ActingPage(Page, Operating):
     """A page whose subject is what its keys change."""
 
     def keys_now(self) -> list[Key]:
-        return offered(super().keys_now(), self.chosen_workers(), self.chosen_backends(), self.chosen_pool())
+        backends = self.chosen_backends()
+        keys = applying(tuple(super().keys_now()), "any", able(backends), True, every=True)
+        return offered(keys, self.chosen_workers(), backends, self.chosen_pool())
 
     def clear_marks(self) -> None:
         """There are none on a page."""

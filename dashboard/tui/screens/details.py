@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
+from dashboard.answers import NoAnswer, Refused
 from dashboard.mirror import BackendView, Mirror, WorkerView, slot_of
 from dashboard.tui.backend_page import backend_page
+from dashboard.tui.hour import ASK_EVERY, Hour, last_hour
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import Key
 from dashboard.tui.screens.acting import ACTING_KEYS, ROTATING_KEYS, ActingPage, asked
@@ -41,17 +44,25 @@ class WorkerScreen(ActingPage):
         self.key = key
         self.detail: Detail = {}
         self.tail = Tail(top.source, self.show_again)
-        self._asking: asyncio.Task[None] | None = None
+        self.hour: Hour | None = None
+        self._asking: tuple[asyncio.Task[None], ...] = ()
 
     def on_mount(self) -> None:
         super().on_mount()
         self.tail.aim(slot_of(self.key))
-        self._asking = asyncio.create_task(self._ask())
+        self._asking = (asyncio.create_task(self._ask()), asyncio.create_task(self._remember()))
 
     def on_unmount(self) -> None:
         self.tail.stop()
-        if self._asking is not None:
-            self._asking.cancel()
+        for asking in self._asking:
+            asking.cancel()
+
+    async def _remember(self) -> None:
+        while not self.top.travel.recorded:
+            with suppress(NoAnswer, Refused):
+                self.hour = await last_hour(self.top.source, slot_of(self.key), len(self.top.mirror.workers))
+                self.show_again()
+            await asyncio.sleep(ASK_EVERY)
 
     async def _ask(self) -> None:
         async for detail in asked(self.top, lambda: slot_of(self.key)):
@@ -69,7 +80,7 @@ class WorkerScreen(ActingPage):
             # Deaths and log are those of now.
             then = {key: value for key, value in self.detail.items() if key not in NOW}
             return worker_page(mirror, view, width, then, [])
-        return worker_page(mirror, view, width, self.detail, self.tail.lines)
+        return worker_page(mirror, view, width, self.detail, self.tail.lines, self.hour)
 
     @property
     def view(self) -> WorkerView | None:

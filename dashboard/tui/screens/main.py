@@ -14,7 +14,7 @@ from dashboard.tui.facts import backend_pane, event_line, faded, worker_pane
 from dashboard.tui.heading import heading, silent_for
 from dashboard.tui.ink import Line
 from dashboard.tui.keys import MAIN_KEYS, REPLAY_KEYS, Key, Where, allowed, applying
-from dashboard.tui.offering import offered
+from dashboard.tui.offering import able, offered
 from dashboard.tui.say import UNKNOWN
 from dashboard.tui.screens.finding import Finding
 from dashboard.tui.screens.logs import LogScreen
@@ -207,9 +207,7 @@ class MainScreen(Finding, Operating, Opening, Sharing, Settling):
 
     def applicable(self, every: bool = False) -> list[Key]:
         """Those that apply to what is chosen."""
-        targets = self.chosen_backends()
-        able = [frozenset(target.proxy.capabilities) for target in targets]
-        capabilities = frozenset.intersection(*able) if able else None
+        capabilities = able(self.chosen_backends())
         row = self.backend_table.current if self.where == "backends" else self.worker_table.current
         return applying(allowed(self.KEYS, self.top.fixed), self.where, capabilities, row is not None, every)
 

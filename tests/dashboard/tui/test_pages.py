@@ -258,3 +258,20 @@ async def test_pages_stand_at_any_size_and_with_any_name(size: tuple[int, int], 
             await look("enter")
             await look("i")
             await s.press("down")
+
+
+async def test_the_page_of_a_worker_behind_no_proxy_offers_no_rotation() -> None:
+    async with screen() as s:
+        s.main.show_page("jobs.0")
+        await s.see("worker jobs.0", "Restart")
+        assert [word for word in ("d Drain", "u Undrain", "m Maint") if word in s.text()] == []
+        await s.press("escape")
+        s.main.show_page("web.0")
+        await s.see("worker web.0", "d Drain", "m Maint")
+
+
+async def test_the_page_of_a_backend_offers_what_its_proxy_can_do() -> None:
+    async with screen(Simulated(capabilities=("drain",))) as s:
+        s.main.show_page("lb/web/web.0")
+        await s.see("backend lb/web/web.0", "d Drain")
+        assert "m Maint" not in s.text()
