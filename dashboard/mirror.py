@@ -1,5 +1,6 @@
 """What the screen holds of a cluster: the last picture, its pairs of worker and backend, and a little history."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -218,12 +219,29 @@ def _totals(total: History, snapshot: Snapshot) -> History:
 
 
 def total_rate(snapshot: Snapshot) -> float | None:
-    """Requests a second over all backends; None where no proxy knows."""
-    rates = [
-        backend.requests_per_second
-        for proxy in snapshot.proxies
-        for upstream in proxy.upstreams
-        for backend in upstream.backends
-        if backend.requests_per_second is not None
-    ]
-    return sum(rates) if rates else None
+    """Requests a second over all upstreams; None where no proxy knows."""
+    return known_sum(client_rates(upstream)[0] for proxy in snapshot.proxies for upstream in proxy.upstreams)
+
+
+def client_rates(upstream: UpstreamRow) -> tuple[float | None, float | None]:
+    """Requests a second that come for an upstream, and that fail.
+
+    Its own figures count what no backend was given, too; the backends' know of answers that broke off. Of a section
+    that no pool fills (a page of statistics), only what backends get counts.
+    """
+    rows = upstream.backends
+    requests = known_sum(row.requests_per_second for row in rows)
+    errors = known_sum(row.errors_per_second for row in rows)
+    if upstream.pool is None:
+        return requests, errors
+    return _larger(upstream.requests_per_second, requests), _larger(upstream.errors_per_second, errors)
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def known_sum(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

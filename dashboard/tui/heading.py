@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct
 from rich.cells import cell_len
 
-from dashboard.mirror import Mirror, total_rate
+from dashboard.mirror import Mirror, client_rates, known_sum, total_rate
 from dashboard.tui.facts import faded, padded
 from dashboard.tui.ink import Line, Span
 from dashboard.tui.say import UNKNOWN, clock, duration, local, number, plural, size
@@ -193,20 +193,21 @@ def _meter(percent: float | None, width: int) -> list[Span]:
 
 def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
     backends = [b for proxy in snapshot.proxies for upstream in proxy.upstreams for b in upstream.backends]
-    if not backends:
+    rate, errors = total_rate(snapshot), _errors(snapshot)
+    if not backends and rate is None:
         names = ", ".join(proxy.name for proxy in snapshot.proxies)
         return ((f" no backend at {names} yet" if names else " no proxy is watched", "dim"),)
     wide = 40 if width >= 100 else 16
     series = mirror.total.last(wide).rate
-    rate = total_rate(snapshot)
     spans: list[Span] = [(" REQ ", "dim"), (spark(series, wide, nice_top(series, 10.0)), "graph2")]
     spans += [(f" {number(rate):>5}", "strong"), ("/s", "dim")]
-    errors = _errors(snapshot)
     spans += [("   ERR ", "dim"), (number(errors), "down" if errors else "text"), ("/s", "dim")]
-    flying = _sum([b.in_flight for b in backends])
+    flying = known_sum(b.in_flight for b in backends)
     spans += [("   IN FLIGHT ", "dim"), (UNKNOWN if flying is None else f"{flying:.0f}", "text")]
-    queued = _sum([b.queued for b in backends])
-    spans += [("   QUEUE ", "dim"), (number(queued), "warn" if queued else "text")]
+    # Also those that wait for whichever backend is free first.
+    waiting = [upstream.queued for proxy in snapshot.proxies for upstream in proxy.upstreams]
+    queued = known_sum([*waiting, *(b.queued for b in backends)])
+    spans += [("   QUEUE ", "dim"), (UNKNOWN if queued is None else f"{queued:.0f}", "warn" if queued else "text")]
     fronts = [proxy.front for proxy in snapshot.proxies if proxy.front]
     if fronts and width >= 120:
         spans += [("   ", "text"), (fronts[0], "dim")]
@@ -217,7 +218,7 @@ def _traffic(mirror: Mirror, snapshot: Snapshot, width: int) -> Line:
 
 
 def _errors(snapshot: Snapshot) -> float | None:
-    return _sum([b.errors_per_second for proxy in snapshot.proxies for up in proxy.upstreams for b in up.backends])
+    return known_sum(client_rates(upstream)[1] for proxy in snapshot.proxies for upstream in proxy.upstreams)
 
 
 def _with_traffic(line: list[Span], snapshot: Snapshot, width: int) -> Line:
@@ -231,11 +232,6 @@ def _with_traffic(line: list[Span], snapshot: Snapshot, width: int) -> Line:
     if _cells(line) > room and not errors:
         return tuple(line)
     return (*padded(tuple(line), room, 0), *brief)
-
-
-def _sum(values: list[float | None] | list[int | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _work(snapshot: Snapshot, mood: Mood, worst: Trouble | None, width: int) -> Line | None:

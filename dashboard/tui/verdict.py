@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from dashboard.mirror import BackendView, Mirror, WorkerView
+from dashboard.mirror import BackendView, Mirror, WorkerView, client_rates
 from dashboard.tui.ink import Line, cell
 from dashboard.tui.say import clock, local, seconds_between
 from dashboard.tui.states import HEALTH, OUTCOMES, ROTATION, phase
@@ -146,13 +146,17 @@ def _failing(mirror: Mirror) -> Iterator[Trouble]:
 
 
 def _failing_at(mirror: Mirror, proxy: ProxyRow, upstream: UpstreamRow) -> Iterator[Trouble]:
-    rows = upstream.backends
-    errors = sum(row.errors_per_second or 0.0 for row in rows)
-    rate = sum(row.requests_per_second or 0.0 for row in rows)
+    rows, path = upstream.backends, f"{proxy.name}/{upstream.name}"
+    rate, errors = client_rates(upstream)
     if not errors:
         return
+    told = sum(row.errors_per_second or 0.0 for row in rows)
+    if told < errors - ALONE * errors:
+        # No backend was asked: none is there, or all let wait for too long.
+        if said := failing(errors, rate):
+            yield Trouble(2, "", "", f"✖ {path}: {said}, answered by {proxy.name} itself", "down", "")
+        return
     most = max(rows, key=lambda row: row.errors_per_second or 0.0)
-    path = f"{proxy.name}/{upstream.name}"
     view = mirror.backends[f"{path}/{most.name}"]
     busy = sum(bool(row.requests_per_second) for row in rows)
     alone = busy > 1 and (most.errors_per_second or 0.0) >= ALONE * errors

@@ -12,6 +12,10 @@ SHORTEST = 0.5
 that had been stopped, make a rate of a thousand from what piled up meanwhile."""
 
 
+WHOLE = ""
+"""In place of a backend's name: what its upstream counts as a whole."""
+
+
 class Reading(Struct, frozen=True):
     at: float
     requests: int | None
@@ -19,7 +23,7 @@ class Reading(Struct, frozen=True):
 
 
 class Rates:
-    """Rates of one proxy's backends, by (upstream, backend)."""
+    """Rates of one proxy's backends, by (upstream, backend), and of each upstream as a whole."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], deque[Reading]] = {}
@@ -51,6 +55,11 @@ class Rates:
         if known is None:
             known = self._known[key] = self._rates(key)
         return known
+
+    def rounded(self, key: tuple[str, str]) -> tuple[float | None, float | None]:
+        """The same to two digits."""
+        requests, errors = self.of(key)
+        return None if requests is None else round(requests, 2), None if errors is None else round(errors, 2)
 
     def _rates(self, key: tuple[str, str]) -> tuple[float | None, float | None]:
         kept = self._kept.get(key)

@@ -5,6 +5,7 @@ from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.known_rows import KnownBackend, KnownWorker
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
+from supervisor.engine.rates import WHOLE
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.operations import Operation
 from supervisor.model.phases import Phase, Rotation
@@ -76,7 +77,7 @@ def worker_rows(
         if state is not None and traffic is not None and backend is not None:
             name = backend.name
             if spec.listen is None:
-                rate = round_or_none(state.rates.of((traffic.upstream, name))[0], 2)
+                rate = state.rates.rounded((traffic.upstream, name))[0]
         known, sample = known_rows.get(worker.serial), samples.get(worker.serial)
         if (
             calm
@@ -334,29 +335,28 @@ def proxy_row(ledger: Ledger, state: ProxyState, now: float) -> ProxyRow:
 def upstream_row(ledger: Ledger, state: ProxyState, upstream: Upstream) -> UpstreamRow:
     proxy = state.spec.name
     owners = {w.address: w.slot_name for w in ledger.workers.values() if w.address is not None}
-    pools = [
-        p.name
-        for p in ledger.pools.values()
-        if p.spec.traffic and (p.spec.traffic.proxy, p.spec.traffic.upstream) == (proxy, upstream.name)
-    ]
-    before = ledger.rows.backends.get((proxy, upstream.name), {})
+    here = (proxy, upstream.name)
+    pools = [p.name for p in ledger.pools.values() if (t := p.spec.traffic) and (t.proxy, t.upstream) == here]
+    before = ledger.rows.backends.get(here, {})
     after: list[KnownBackend] = []
     for backend in upstream.backends:
-        rates = state.rates.of((upstream.name, backend.name))
-        requests, errors = round_or_none(rates[0], 2), round_or_none(rates[1], 2)
+        requests, errors = state.rates.rounded((upstream.name, backend.name))
         owner = owners.get(backend.address)
         asked = ledger.asked.get((proxy, upstream.name, backend.address)) if ledger.asked else None
         known = before.get(backend.name)
         if known is None or not known.same(backend, owner, requests, errors, asked):
             known = KnownBackend(backend, backend_row(backend, owner, requests, errors, asked))
         after.append(known)
-    ledger.rows.backends[proxy, upstream.name] = {known.backend.name: known for known in after}
+    ledger.rows.backends[here] = {known.backend.name: known for known in after}
+    requests, errors = state.rates.rounded((upstream.name, WHOLE))
     return UpstreamRow(
         name=upstream.name,
         balance=upstream.balance,
         backends=tuple(known.row for known in after),
         pool=pools[0] if pools else None,
         queued=upstream.queued,
+        requests_per_second=requests,
+        errors_per_second=errors,
     )
 
 

@@ -8,7 +8,7 @@ from supervisor.engine import elsewhere
 from supervisor.engine.desk import Desk
 from supervisor.engine.intake import count_quiet
 from supervisor.engine.ledger import PROXY_POOL, Memo, ProxyState
-from supervisor.engine.rates import Reading
+from supervisor.engine.rates import WHOLE, Reading
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.deeds import Signal
 from supervisor.model.events import Level
@@ -43,10 +43,12 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
     for name in gone:
         del state.upstreams[name], state.read[name]
         state.inherited.pop(name, None)
-    state.rates.retain({(u.name, b.name) for u in seen.upstreams for b in u.backends})
+    sections = {(upstream.name, WHOLE) for upstream in seen.upstreams}
+    state.rates.retain(sections | {(u.name, b.name) for u in seen.upstreams for b in u.backends})
     signals: list[Signal] = []
     touched: set[str] = set()
     for upstream in seen.upstreams:
+        state.rates.add((upstream.name, WHOLE), reading_of(upstream, seen.answered))
         for backend in upstream.backends:
             state.rates.add((upstream.name, backend.name), reading_of(backend, seen.answered))
         more, pools = upstream_taken(desk, state, upstream, seen.asked, now)
@@ -55,8 +57,8 @@ def proxy_seen(desk: Desk, fact: ProxySeen, now: float) -> Seen:
     return signals, touched if was_reachable else touched | pools_behind(desk, fact.proxy)
 
 
-def reading_of(backend: Backend, at: float) -> Reading:
-    return Reading(at=at, requests=backend.requests_total, errors=backend.errors_total)
+def reading_of(counted: Backend | Upstream, at: float) -> Reading:
+    return Reading(at=at, requests=counted.requests_total, errors=counted.errors_total)
 
 
 def upstream_seen(desk: Desk, fact: UpstreamSeen, now: float) -> Seen:

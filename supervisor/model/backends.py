@@ -47,6 +47,10 @@ class Upstream(Struct, frozen=True, kw_only=True):
     backends: tuple[Backend, ...] = ()
     queued: int | None = None
     """Requests waiting for any backend."""
+    requests_total: int | None = None
+    """All that came, those too that no backend was given."""
+    errors_total: int | None = None
+    """Those that the clients saw fail: also what the proxy answered itself, having nobody to give it to."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):

@@ -143,6 +143,10 @@ class UpstreamRow(Struct, frozen=True, kw_only=True, gc=False):
     backends: tuple[BackendRow, ...]
     pool: str | None = None
     queued: int | None = None
+    requests_per_second: float | None = None
+    """All that come, those too that no backend is given."""
+    errors_per_second: float | None = None
+    """Those that clients see fail, those too that the proxy answers itself."""
 
 
 class ProxyRow(Struct, frozen=True, kw_only=True, gc=False):

@@ -207,10 +207,18 @@ def _taker(header: list[str]) -> tuple[Callable[[list[str]], Row], int]:
 
 
 def _upstream(row: Row, backends: list[Backend], tables: frozenset[str]) -> Upstream:
-    *_, cookie, algo = row[len(_READ) : _FROM_COUNTERS]
+    econ, eresp, bad, _, req_tot, mode, cookie, algo = row[11:_FROM_COUNTERS]
     if cookie or row[0] in tables:
         backends = [replace(b, sticky=True) for b in backends]
-    return Upstream(name=row[0], balance=algo or None, queued=_number(row[2]), backends=tuple(backends))
+    return Upstream(
+        name=row[0],
+        balance=algo or None,
+        queued=_number(row[2]),
+        backends=tuple(backends),
+        requests_total=_number(req_tot or row[4]),
+        # A failure to connect is none for the client that another server then answers: its status is.
+        errors_total=int(econ or 0) + int(eresp or 0) if mode == "tcp" else int(bad or 0),
+    )
 
 
 def _backend(row: Row, seat: Seat, added: bool) -> Backend:

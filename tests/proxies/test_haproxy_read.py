@@ -76,6 +76,13 @@ def test_addresses_marks_stickiness_and_figures_are_read_by_column_name(release:
 
 
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_section_counts_what_came_and_what_clients_saw_fail(release: str) -> None:
+    found = upstreams(answer(release))
+    assert (found["app"].requests_total, found["app"].errors_total) == (7, 6)
+    assert (found["other"].requests_total, found["other"].errors_total) == (0, 0)
+
+
+@pytest.mark.parametrize("release", RELEASES)
 def test_columns_may_come_in_any_order_and_the_optional_ones_not_at_all(release: str) -> None:
     _, _, stat, state = read.parts(answer(release))
     rows = [line.split(",") for line in stat.removeprefix("# ").split("\n") if line.strip()]

@@ -1,6 +1,7 @@
 """A HAProxy of somebody else's beside the cluster: attached, frozen, killed, reloaded, and operated."""
 
 import contextlib
+import http.client
 import os
 import re
 import signal
@@ -64,6 +65,30 @@ def test_a_drain_is_seen_at_the_proxy_and_loses_nothing(attached: tuple[Cluster,
         result = running.stop()
     assert result.failed == 0, f"{result.summary()}\n{made.story()}"
     assert made.workers()[0]["pid"] == row["pid"]
+
+
+def test_what_the_proxy_answers_itself_is_seen_as_failed(attached: tuple[Cluster, Balancer]) -> None:
+    made, lb = attached
+    for target in ("web.0", "web.1", "web.2"):
+        made.must("drain", target, "--yes")
+
+    def refused() -> int:
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", lb.front, timeout=5)
+            try:
+                connection.request("GET", "/")
+                return connection.getresponse().status
+            finally:
+                connection.close()
+        return 0
+
+    def seen(snapshot: Json) -> bool:
+        assert refused() == 503
+        section = snapshot["proxies"][0]["upstreams"][0]
+        assert not sum(backend["errors_per_second"] or 0 for backend in section["backends"])
+        return bool(section["errors_per_second"]) and section["requests_per_second"] >= section["errors_per_second"]
+
+    made.until(seen, "the section's errors", 15)
 
 
 def test_the_last_ready_backend_is_not_drained_without_yes(attached: tuple[Cluster, Balancer]) -> None:

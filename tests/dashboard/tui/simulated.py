@@ -48,6 +48,14 @@ HOSTILE = (
 class Simulated:
     """A Source. What was asked of it is in `asked`; `step` moves its time by one second."""
 
+    section: tuple[float, float] | None = None
+    """Requests and errors a second of the section web as a whole."""
+    waiting: int | None = None
+    """Requests that wait for whichever backend of it is free first."""
+    warnings: tuple[str, ...] = ()
+    pool_reason: str | None = None
+    """Why the pool web as a whole does not serve."""
+
     def __init__(
         self,
         web: int = 3,
@@ -86,11 +94,8 @@ class Simulated:
         self.down: set[str] = set()
         """Slots whose worker is ready and whose backend is down all the same."""
         self.reachable = True
-        self.warnings: tuple[str, ...] = ()
         self.reasons: dict[str, str] = {}
         """Slot -> why the worker is as it is, by the engine."""
-        self.pool_reason: str | None = None
-        """Why the pool web as a whole does not serve."""
         self.second = 0
         self.kept: list[Snapshot] = []
         """What an engine would remember: every picture that a test has let come."""
@@ -349,9 +354,16 @@ class Simulated:
             seen_seconds_ago=0.5 if self.reachable else 21.0,
             why=None if self.reachable else "no answer in 2 s",
             capabilities=self.capabilities,
-            upstreams=(UpstreamRow(name="web", balance="roundrobin", backends=(*backends, other), pool="web"),),
+            upstreams=(self._section((*backends, other)),),
             front="http://127.0.0.1:8080",
         )
+
+    def _section(self, backends: tuple[BackendRow, ...]) -> UpstreamRow:
+        rates = self.section or (None, None)
+        return UpstreamRow(
+            name="web", balance="roundrobin", backends=backends, pool="web", queued=self.waiting,
+            requests_per_second=rates[0], errors_per_second=rates[1],
+        )  # fmt: skip
 
     def _backend(self, worker: WorkerRow) -> BackendRow:
         rotation = self.rotation.get(f"lb/web/{worker.id}", Rotation.READY)

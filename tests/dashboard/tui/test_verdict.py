@@ -5,7 +5,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from dashboard.mirror import Mirror, Missing, apply
+from dashboard.mirror import Mirror, Missing, apply, client_rates
 from dashboard.tui.heading import Mood, heading
 from dashboard.tui.ink import Line
 from dashboard.tui.verdict import MOST, REMEMBERED, Trouble, troubles
@@ -176,6 +176,35 @@ def test_in_one_line_only_that_the_picture_is_old_is_said_and_else_what_is_old_i
     first, _, banner = heading(mirror, Mood(now=7.0), 120)
     assert {token for _, token in first} == {"dim"}
     assert "engine away 7s" in said([banner])[0]
+
+
+def test_what_the_proxy_answers_itself_is_told_of_it_and_counted() -> None:
+    source = Simulated()
+    source.section, source.waiting = (900.0, 450.0), 7
+    trouble = worst(source)
+    assert trouble is not None
+    assert trouble.said == "✖ lb/web: 50 % of requests fail, 450/s, answered by lb itself"
+    third = said(heading(seen(source), Mood(now=0.5), 120, trouble))[2]
+    assert re.search(r" 900/s   ERR 450/s .*QUEUE 7 ", third)
+
+
+def test_what_comes_where_no_backend_is_left_is_counted() -> None:
+    source = Simulated()
+    source.section = (12.0, 12.0)
+    picture = source.picture()
+    section = replace(picture.proxies[0].upstreams[0], backends=())
+    mirror = apply(Mirror(), replace(picture, proxies=(replace(picture.proxies[0], upstreams=(section,)),)), 0.0)
+    assert [one.said for one in troubles(mirror)] == [
+        "✖ lb/web: 100 % of requests fail, 12.0/s, answered by lb itself"
+    ]
+    assert " 12.0/s   ERR 12.0/s" in said(heading(mirror, Mood(now=0.5), 120))[2]
+
+
+def test_a_section_that_no_pool_fills_counts_with_its_backends_alone() -> None:
+    section = Simulated().picture().proxies[0].upstreams[0]
+    whole = replace(section, requests_per_second=9_000.0, errors_per_second=9.0)
+    assert client_rates(whole) == (9_000.0, 9.0)
+    assert client_rates(replace(whole, pool=None)) == client_rates(section)
 
 
 async def test_a_small_window_says_that_its_picture_is_old() -> None:

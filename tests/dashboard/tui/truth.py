@@ -109,14 +109,14 @@ def header(snapshot: Json) -> list[str]:
     rows = backends(snapshot).values()
     known = {key: [row[key] for row in rows if row[key] is not None] for key in GAUGES}
     sums = {key: sum(values) if values else None for key, values in known.items()}
-    flying = sums["in_flight"]
+    flying, queued = (UNKNOWN if sums[key] is None else f"{sums[key]:.0f}" for key in ("in_flight", "queued"))
     return [
         f"{sum(pool['ready'] for pool in pools)}/{sum(pool['desired'] for pool in pools)} serving",
         f"{number(host['cpu_percent'])}% of {host['cpus']} cores",
         f"{size(None if None in (free, total) else total - free)}/{size(total)}",
         " ".join(f"{one:.1f}" for one in host["load"]),
         f"{number(sums['requests_per_second'])}/s   ERR {number(sums['errors_per_second'])}/s",
-        f"IN FLIGHT {UNKNOWN if flying is None else f'{flying:.0f}'}   QUEUE {number(sums['queued'])}",
+        f"IN FLIGHT {flying}   QUEUE {queued}",
         clock(snapshot["time"]),
     ]
 
