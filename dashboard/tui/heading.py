@@ -103,7 +103,10 @@ def _identity(snapshot: Snapshot, width: int, past: str, worst: Trouble | None, 
     known = all(proxy.reachable for proxy in snapshot.proxies)
     well = serving >= wanted and known and (worst is None or worst.rank >= ASKED)
     verdict = phase("ready" if well else "backing-off" if serving else "failed")
-    spans: list[Span] = [(" clusterctl " if width >= 60 else " ", "title"), (snapshot.cluster, "strong")]
+    spans: list[Span] = [
+        (" clusterctl " if width >= (60 if worst is None else 80) else " ", "title"),
+        (snapshot.cluster, "strong"),
+    ]
     spans += past_chip(past)
     spans += [(f"  {verdict.glyph} ", verdict.token), (f"{serving}/{wanted}", "strong")]
     spans.append((" serving", "text"))

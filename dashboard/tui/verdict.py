@@ -1,5 +1,6 @@
 """What is not well, the worst first: what it is, why, and which keys help; pure."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ ASKED = 4
 """The rank of what an operator asked for, and of what is only slow to come."""
 NOT_OURS = 5
 """The rank of what no worker of ours has to do with."""
+
+
+_STOPPED = re.compile(r"process (\d+) is stopped")
 
 
 class Trouble(NamedTuple):
@@ -81,7 +85,9 @@ def _proxies(snapshot: Snapshot) -> Iterator[Trouble]:
     for proxy in snapshot.proxies:
         if not proxy.reachable:
             said = f"✖ {proxy.name}: {proxy.why or 'unreachable'}"  # how old its readings are stands at the right
-            yield Trouble(0, "", "", said, "down", f":logs {proxy.name}" if proxy.front else "")
+            stopped = _STOPPED.match(proxy.why or "")
+            help = f"kill -CONT {stopped[1]}" if stopped else f":logs {proxy.name}" if proxy.front else ""
+            yield Trouble(0, "", "", said, "down", help)
 
 
 def _pools(snapshot: Snapshot) -> Iterator[Trouble]:

@@ -53,6 +53,8 @@ class Simulated:
     waiting: int | None = None
     """Requests that wait for whichever backend of it is free first."""
     warnings: tuple[str, ...] = ()
+    unreachable = "no answer in 2 s"
+    """Why the proxy cannot be reached, where it cannot."""
     pool_reason: str | None = None
     """Why the pool web as a whole does not serve."""
 
@@ -352,7 +354,7 @@ class Simulated:
             reachable=self.reachable,
             seen=self.stamp(),
             seen_seconds_ago=0.5 if self.reachable else 21.0,
-            why=None if self.reachable else "no answer in 2 s",
+            why=None if self.reachable else self.unreachable,
             capabilities=self.capabilities,
             upstreams=(self._section((*backends, other)),),
             front="http://127.0.0.1:8080",

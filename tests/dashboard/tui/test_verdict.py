@@ -65,6 +65,13 @@ def test_errors_told_by_a_proxy_that_is_away_are_old_and_it_is_what_is_told() ->
     assert not any("requests fail" in one.said for one in troubles(seen(source)))
 
 
+def test_a_proxy_that_was_stopped_is_told_with_what_lets_it_go_on() -> None:
+    source = Simulated()
+    source.reachable, source.unreachable = False, "process 4711 is stopped (SIGSTOP)"
+    first = troubles(seen(source))[0]
+    assert (first.said, first.help) == ("✖ lb: process 4711 is stopped (SIGSTOP)", "kill -CONT 4711")
+
+
 def test_a_worker_that_runs_and_does_not_serve_says_why() -> None:
     source = Simulated()
     source.reasons["web.1"] = "weight 0 at lb: it gets no requests"
@@ -146,6 +153,14 @@ def test_for_a_reason_the_clock_is_given_up_in_a_narrow_window() -> None:
     first = said(heading(seen(source), Mood(now=0.5), 80, worst(source)))[0]
     assert "✖ lb: no answer in 2 s" in first
     assert "lb ✖ 21s old" in first
+
+
+def test_in_60_columns_the_programs_name_gives_way_to_the_reason() -> None:
+    source = Simulated()
+    source.errors = {f"web.{slot}": 25.0 for slot in range(3)}
+    first = said(heading(seen(source), Mood(now=0.5), 60, worst(source)))[0]
+    assert first.startswith(" demo  ▲ 5/5 serving   ! ✖ lb/web: ")
+    assert said(heading(seen(Simulated()), Mood(now=0.5), 60))[0].startswith(" clusterctl demo")
 
 
 async def test_while_something_goes_on_what_clients_get_stays_in_sight() -> None:
