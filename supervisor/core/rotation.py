@@ -77,6 +77,7 @@ def want(
                 name=worker.slot_name,
                 rotation=rotation,
                 check_http=pool.revision(worker.generation).ready.http,
+                check_host=pool.revision(worker.generation).probe_host,
             )
         )
     members += [shared(pool, address, some, asked, known.get(address)) for address, some in sharing.items()]
@@ -92,8 +93,15 @@ def shared(
     """One backend for all the workers on one listening socket, in rotation while any of them is ready."""
     any_ready = any(worker.phase is Phase.READY or goes_on(worker, seen) for worker in workers)
     rotation = asked.get(address, Rotation.READY) if any_ready else Rotation.MAINT
-    check = pool.revision(pool.complete).ready.http
-    return Member(address=address, name=pool.name, rotation=rotation, check_http=check, shared=True)
+    spec = pool.revision(pool.complete)
+    return Member(
+        address=address,
+        name=pool.name,
+        rotation=rotation,
+        check_http=spec.ready.http,
+        check_host=spec.probe_host,
+        shared=True,
+    )
 
 
 def goes_on(worker: Worker, seen: Rotation | None) -> bool:

@@ -104,5 +104,10 @@ def met_others(answer: Answer) -> bool:
 async def get(path: str, worker: Worker, spec: PoolSpec, timeout: float) -> Answer:
     assert worker.pid is not None
     return await ask(
-        Question(http=path), worker.address or "", worker.pid, shared=spec.listen is not None, timeout=timeout
+        Question(http=path),
+        worker.address or "",
+        worker.pid,
+        shared=spec.listen is not None,
+        timeout=timeout,
+        host=spec.probe_host,
     )

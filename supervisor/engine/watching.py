@@ -27,8 +27,8 @@ from supervisor.model.workers import Worker
 from supervisor.proxies.contract import Proxy
 
 Tell = Callable[[object], None]
-Asked = tuple[int, ReadySpec | AliveSpec]
-"""A worker's serial and the question that is put to it."""
+Asked = tuple[int, ReadySpec | AliveSpec, str | None]
+"""A worker's serial, the question that is put to it and by which name it is called."""
 
 QUICK = 0.05
 """Seconds between two looks at an upstream while something there is waited for."""
@@ -158,9 +158,9 @@ class Probes:
             if worker.pid is None:
                 continue
             if worker.phase is Phase.STARTING and spec.ready.asks and not spec.ready.notify:
-                key, begin = (worker.serial, spec.ready), self._ready
+                key, begin = (worker.serial, spec.ready, spec.probe_host), self._ready
             elif worker.phase is Phase.READY and spec.alive.asks and not spec.alive.notify:
-                key, begin = (worker.serial, spec.alive), self._alive
+                key, begin = (worker.serial, spec.alive, spec.probe_host), self._alive
             else:
                 continue
             needed.add(key)
@@ -234,5 +234,8 @@ class Probes:
 async def put(question: Question, worker: Worker, spec: PoolSpec, timeout: float) -> tuple[bool, str]:
     """One question to one worker."""
     assert worker.pid is not None
-    answer = await ask(question, worker.address or "", worker.pid, shared=spec.listen is not None, timeout=timeout)
+    shared = spec.listen is not None
+    answer = await ask(
+        question, worker.address or "", worker.pid, shared=shared, timeout=timeout, host=spec.probe_host
+    )
     return answer.ok, answer.why

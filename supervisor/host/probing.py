@@ -39,10 +39,13 @@ class _Said(NamedTuple):
     status: int | None = None
 
 
-async def ask(question: Question, address: str, pid: int, *, shared: bool, timeout: float) -> Answer:
+async def ask(
+    question: Question, address: str, pid: int, *, shared: bool, timeout: float, host: str | None = None
+) -> Answer:
     """Ask the worker whose first process is `pid`, at HOST:PORT or a unix socket's path.
 
     `shared`: several workers answer at this address, so it is asked until this one does, within the timeout.
+    `host`: what a GET says in `Host`, where that is not the address.
     Never raises, but for its own cancellation; takes `timeout` seconds at most, and leaves no socket open.
     """
     begun = time.monotonic()
@@ -50,7 +53,7 @@ async def ask(question: Question, address: str, pid: int, *, shared: bool, timeo
     try:
         async with asyncio.timeout(timeout):
             while True:
-                said = await _once(question, address, pid, shared)
+                said = await _once(question, address, pid, shared, host or _host(address))
                 if not shared or said.by.word is not Word.OTHER:
                     return _verdict(said, pid)
                 others += 1
@@ -76,16 +79,16 @@ def _verdict(said: _Said, pid: int) -> Answer:
             return Answer(ok=False, why=f"answered by {who}, which is not this worker (pid {pid})")
 
 
-async def _once(question: Question, address: str, pid: int, shared: bool) -> _Said:
+async def _once(question: Question, address: str, pid: int, shared: bool, host: str) -> _Said:
     if question.http is None:
         return await _connect_only(address, pid, shared)
     if shared:
         # Who listens proves nothing here, and a first try without holding would waste the worker's turn.
-        return await _get(question.http, address, pid, hold=True)
-    said = await _get(question.http, address, pid, hold=False)
+        return await _get(question.http, address, pid, host, hold=True)
+    said = await _get(question.http, address, pid, host, hold=False)
     # Who listens proves a yes; a no must be told by the connection itself.
     doubtful = said.by.word is Word.OTHER and not said.by.direct
-    return await _get(question.http, address, pid, hold=True) if doubtful else said
+    return await _get(question.http, address, pid, host, hold=True) if doubtful else said
 
 
 async def _connect_only(address: str, pid: int, shared: bool) -> _Said:
@@ -97,11 +100,11 @@ async def _connect_only(address: str, pid: int, shared: bool) -> _Said:
         return _Said(True, why, by)
 
 
-async def _get(path: str, address: str, pid: int, *, hold: bool) -> _Said:
+async def _get(path: str, address: str, pid: int, host: str, *, hold: bool) -> _Said:
     if not path.isprintable() or " " in path:
         raise ValueError(f"the path {path!r} holds a blank or a control character")
     loop = asyncio.get_running_loop()
-    head = f"GET {path} HTTP/1.1\r\nHost: {_host(address)}\r\nUser-Agent: clusterctl-probe\r\nAccept: */*\r\n"
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: clusterctl-probe\r\nAccept: */*\r\n"
     with _socket(address) as sock:
         begun = time.monotonic()
         await _connect(sock, address)

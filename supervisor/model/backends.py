@@ -76,6 +76,8 @@ class Member(Struct, frozen=True, kw_only=True):
     rotation: Rotation = Rotation.READY
     check_http: str | None = None
     """Path for the proxy's own check of a backend that we add; None: TCP."""
+    check_host: str | None = None
+    """What that check says in `Host`."""
     shared: bool = False
     """Several workers accept at this address: one may close its connections while the backend stays."""
     listed: bool = False

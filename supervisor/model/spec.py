@@ -113,6 +113,8 @@ class PoolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     env: dict[str, str] = {}
     ready: ReadySpec = ReadySpec()
     alive: AliveSpec = AliveSpec()
+    probe_host: str | None = None
+    """What our questions say in `Host`; None: the worker's address."""
     stop: StopSpec = StopSpec()
     restart: RestartSpec = RestartSpec()
     rollout: RolloutSpec = RolloutSpec()

@@ -14,6 +14,7 @@ from supervisor.proxies import haproxy_text
 _PATH = re.compile(r"/[A-Za-z0-9_./@+=,:%~-]*")
 _URL_PATH = re.compile(r"/[A-Za-z0-9_./@+=,:%~?&!*()-]*")
 _BIND = re.compile(r"(\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 LONGEST_SOCKET = 90
@@ -156,8 +157,14 @@ def _backend(spec: ProxySpec, want: Want) -> list[str]:
     path = spec.check.http or next((m.check_http for m in want.members if m.check_http), None)
     if path is not None:
         lines.append(f"    option httpchk GET {_checked('check.http', path, _URL_PATH)}")
+        lines += [f"    http-check send hdr Host {_checked('probe_host', host, _HOST)}" for host in _hosts(want)]
         lines.append("    http-check expect status 200-399")
     return lines + _servers(spec, want)
+
+
+def _hosts(want: Want) -> list[str]:
+    """The name that a check calls, at most one: a section has one check for all of its servers."""
+    return sorted({member.check_host for member in want.members if member.check_host})[:1]
 
 
 def _servers(spec: ProxySpec, want: Want) -> list[str]:

@@ -35,6 +35,7 @@ POOL: Mapping[str, Parse] = {
     "env": commands.environment,
     "ready": _TABLE,
     "alive": _TABLE,
+    "probe_host": values.host_name,
     "stop": _TABLE,
     "restart": _TABLE,
     "rollout": _TABLE,

@@ -23,6 +23,7 @@ _PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _PROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 # Quotes, backslash and # mean something to HAProxy, whose checks ask the same path.
 _HTTP_PATH = re.compile(r"/[!$-&(-\[\]-~]{0,500}")
 
@@ -188,6 +189,13 @@ def http_paths(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > 20:
         raise ValueError('a list of at most 20 paths, like ["/", "/login"]')
     return tuple(http_path(one) for one in value)
+
+
+def host_name(value: object) -> str:
+    """What stands in a Host header."""
+    if not isinstance(value, str) or not _HOST_NAME.fullmatch(value):
+        raise ValueError('a name as clients write it, like "shop.example" or "shop.example:8443"')
+    return value
 
 
 def path(value: object) -> str:

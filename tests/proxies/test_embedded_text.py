@@ -33,6 +33,14 @@ def test_members_are_written_with_their_checks_and_their_rotation() -> None:
     assert "    server web.0:2 [::1]:9002 check inter 1000ms fall 2 rise 1 disabled\n" in text
 
 
+def test_a_check_calls_the_site_by_its_name() -> None:
+    members = tuple(
+        Member(name=f"web.{n}", address=f"127.0.0.1:{n}", check_http="/", check_host="shop.example") for n in (1, 2)
+    )
+    text = render(ProxySpec(name="e", bind="127.0.0.1:1"), [Want(upstream="web", members=members)], "/run/x")
+    assert "    option httpchk GET /\n    http-check send hdr Host shop.example\n    http-check expect" in text
+
+
 def test_cookie_tls_and_balance_by_address_are_written() -> None:
     spec = ProxySpec(name="e", bind="[::]:8443", balance="source", cookie="SRV", tls="/etc/tls/a.pem")
     text = render(spec, [BOTH], "/run/x")
@@ -66,6 +74,11 @@ def test_nothing_that_ends_a_word_or_a_line_gets_in(bad: str) -> None:
         (good, want((bad, A, Rotation.READY)), "/run/x"),
         (good, want(("web.0", f"{bad}:1", Rotation.READY)), "/run/x"),
         (good, want(("web.0", A, Rotation.READY), http=f"/{bad}"), "/run/x"),
+        (
+            good,
+            Want(upstream="web", members=(Member(name="a", address=A, check_http="/", check_host=bad),)),
+            "/run/x",
+        ),
     ]
     for spec, wanted, runtime in tries:
         with pytest.raises(ProxyRefused):

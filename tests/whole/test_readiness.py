@@ -90,3 +90,39 @@ restart = {{ give_up = "1 in 60s" }}
             made.must("up", "--detach")
             made.until_pool(lambda p: p["workers"][0]["phase"] == "failed", "never ready is failed", 15)
             assert "ready" in made.workers()[0]["why"]
+
+
+NAMED = """
+import http.server, os
+class Site(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.headers["Host"] == "shop.example" else 400)
+        self.end_headers()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Site).serve_forever()
+"""
+
+
+def test_a_site_that_answers_to_its_own_name_alone_is_asked_by_it_and_by_the_proxy_too() -> None:
+    first = port_block(10)
+    text = f"""
+[pools.web]
+command = ["{PYTHON}", "-c", '''{NAMED}''']
+ports = "{first}-{first + 8}"
+probe_host = "shop.example"
+ready = {{ http = "/", timeout = "20s" }}
+alive = {{ http = "/", every = "200ms", failures = 1 }}
+traffic = {{ proxy = "edge", upstream = "web" }}
+[proxies.edge]
+bind = "127.0.0.1:{first + 9}"
+"""
+    with cluster(text) as made:
+        pid = made.workers()[0]["pid"]
+        made.must("restart", "web")
+        assert made.workers()[0]["pid"] != pid
+        backends = made.snapshot()["proxies"][0]["upstreams"][0]["backends"]
+        found = [(one["health"], one["health_reason"]) for one in backends if one["worker"] == "web.0"]
+        assert found == [("up", "L7OK 200")]
+        without = made.config.read_text().replace('probe_host = "shop.example"\n', "")
+        made.config.write_text(without)
+        made.must("reload", "--no-wait")
+        made.until_pool(lambda p: "HTTP 400" in str(p["workers"][0]["why"]), "asked by its address, it says no")
