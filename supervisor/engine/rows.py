@@ -1,14 +1,14 @@
 """The ledger as a snapshot: every row of `status --json`, with None where nothing is known."""
 
 from supervisor.core.crowding import crowded
-from supervisor.core.sharing import shared_addresses, socket_name
 from supervisor.engine.desk import rfc3339
 from supervisor.engine.known_rows import KnownBackend, KnownWorker
 from supervisor.engine.ledger import PROXY_POOL, Ledger, ProxyState
 from supervisor.engine.rates import WHOLE
+from supervisor.engine.reasons import pool_why, worker_why
 from supervisor.model.backends import Backend, Upstream
 from supervisor.model.operations import Operation
-from supervisor.model.phases import Phase, Rotation
+from supervisor.model.phases import Rotation
 from supervisor.model.pools import Pool
 from supervisor.model.readings import Sample
 from supervisor.model.snapshot import (
@@ -134,40 +134,6 @@ def worker_row(
     )
 
 
-def worker_why(ledger: Ledger, pool: Pool, worker: Worker, backend: Backend | None) -> str | None:
-    """Why it is where it is, where that is not plain."""
-    match worker.phase:
-        case Phase.STARTING:
-            return worker.why or ("waiting for its first answer" if worker.pid else "the keeper is starting it")
-        case Phase.DRAINING:
-            flight = f"{backend.in_flight} in flight; " if backend and backend.in_flight is not None else ""
-            return f"{flight}{worker.stop_why}"
-        case Phase.STOPPING:
-            return worker.failed or worker.stop_why
-        case Phase.READY | Phase.GONE:
-            pass
-    if worker.condemned:
-        wait = ledger.waits.get(worker.slot_name)
-        return f"{worker.condemned}; waiting for {wait}" if wait else worker.condemned
-    if worker.misses:
-        return f"{worker.misses} liveness {'miss' if worker.misses == 1 else 'misses'}: {worker.why}"
-    traffic = pool.spec.traffic
-    state = ledger.proxies.get(traffic.proxy) if traffic else None
-    if traffic is not None and state is not None and not state.reachable:
-        return f"{traffic.proxy} cannot be reached"
-    if traffic is None or worker.serving_since is not None:
-        wait = ledger.waits.get(worker.slot_name)
-        return f"to be replaced; waiting for {wait}" if wait else None
-    memo = state.memos.get(traffic.upstream) if state else None
-    if memo is not None and memo.failed is not None:
-        return f"{traffic.proxy} cannot be changed: {memo.failed}"
-    if backend is None:
-        return f"{traffic.proxy} does not have it yet"
-    if backend.rotation is Rotation.READY and backend.weight == 0:
-        return f"weight 0 at {traffic.proxy}: it gets no requests"
-    return f"{backend.rotation} at {traffic.proxy}, health {backend.health}"
-
-
 def slot_row(slot: Slot, pool: Pool, now: float, stopping: bool) -> WorkerRow:
     """A wanted slot that nobody fills."""
     if stopping:
@@ -251,21 +217,6 @@ def total(values: list[float | None], digits: int) -> float | None:
 def whole(values: list[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def pool_why(ledger: Ledger, pool: Pool) -> str | None:
-    if pool.leaving:
-        return "no longer configured; its workers are leaving"
-    if pool.stopped:
-        return "stopped by an operator"
-    for address in shared_addresses(pool, ledger.workers_of(pool.name)):
-        if why := ledger.sockets.get(socket_name(pool.name, address), "its socket is being opened"):
-            return why
-    traffic = pool.spec.traffic
-    state = ledger.proxies.get(traffic.proxy) if traffic else None
-    if traffic and state and state.reachable and traffic.upstream not in state.upstreams:
-        return f"{traffic.proxy} has no upstream {traffic.upstream!r}"
-    return None
 
 
 def warnings(ledger: Ledger, pool: Pool, rows: list[WorkerRow]) -> tuple[str, ...]:

@@ -52,3 +52,35 @@ def test_a_new_worker_is_judged_by_what_was_counted_since_though_the_counters_be
     found = score(world.ledger.picture("web", world.now), world.ledger.workers[new.serial])
     assert found is not None
     assert (found.requests, found.errors) == (10, 0)
+
+
+def test_of_two_workers_in_a_slot_only_the_old_one_is_to_be_replaced(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    world.ask(Restart(target="web"))
+    world.run(lambda: any(w.generation == 2 and w.serving_since for w in world.ledger.workers.values()))
+    world.tick()
+    rows = pool_row(world.ledger, world.ledger.pools["web"], world.now).workers
+    slot = [row for row in rows if row.id == next(row.id for row in rows if row.generation == 2)]
+    assert [(row.generation, (row.why or "").startswith("to be replaced; waiting for")) for row in slot] == [
+        (1, True),
+        (2, False),
+    ]
+
+
+def test_who_is_scaled_away_and_serves_in_the_place_of_another_is_to_leave_and_not_to_be_replaced(
+    tmp_path: Path,
+) -> None:
+    world = begun(tmp_path)
+    world.ledger.pools["web"] = replace(world.ledger.pools["web"], desired=2)
+    world.ledger.waits["web.2"] = "web.0 to serve in its place"
+    rows = pool_row(world.ledger, world.ledger.pools["web"], world.now).workers
+    assert [row.why for row in rows if row.id == "web.2"] == ["to leave; waiting for web.0 to serve in its place"]
+
+
+def test_where_the_section_is_gone_each_worker_says_that(tmp_path: Path) -> None:
+    world = begun(tmp_path)
+    pool = world.ledger.pools["web"]
+    (serial, worker) = next((n, w) for n, w in world.ledger.workers.items() if w.slot == 0)
+    world.ledger.workers[serial] = replace(worker, serving_since=None)
+    world.ledger.proxies["lb"].upstreams.clear()
+    assert pool_row(world.ledger, pool, world.now).workers[0].why == "lb has no upstream 'web'"
