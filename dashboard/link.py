@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from dashboard.answers import NoAnswer, Refused, quoted, refusal
+from dashboard.answers import NoAnswer, NobodyThere, Refused, TooLate, quoted, refusal
 from dashboard.keepers import why_silent
 from dashboard.log_places import Places, log_question
 from supervisor.model.events import Event
@@ -152,7 +152,7 @@ class Link:
         try:
             answer = await self._http.request(method, path, **how)
         except (httpx.HTTPError, OSError) as error:
-            raise NoAnswer(_why(error, self.socket)) from error
+            raise _lost(error, self.socket) from error
         # httpx ties an answer and its stream to each other; 700 kB of a picture would wait for the collector.
         del answer.stream
         if answer.status_code >= 400:
@@ -180,7 +180,7 @@ class Link:
             async with self._http.stream("GET", path, params=params, timeout=timeout) as answer:
                 yield answer
         except (httpx.HTTPError, OSError) as error:
-            raise NoAnswer(_why(error, self.socket)) from error
+            raise _lost(error, self.socket) from error
 
 
 def _decode(body: bytes, kind: type[_T]) -> _T:
@@ -190,11 +190,12 @@ def _decode(body: bytes, kind: type[_T]) -> _T:
         raise NoAnswer(f"the engine's answer makes no sense: {error}") from error
 
 
-def _why(error: Exception, socket: str) -> str:
+def _lost(error: Exception, socket: str) -> NoAnswer:
+    """NobodyThere where nothing was sent; else it may have been taken on."""
     match error:
         case httpx.ConnectError():
-            return f"nobody listens on {socket}"
+            return NobodyThere(f"nobody listens on {socket}")
         case httpx.TimeoutException():
-            return f"the engine does not answer in time; {why_silent(socket)}"
+            return TooLate(f"the engine does not answer in time; {why_silent(socket)}")
         case _:
-            return f"the engine ended the connection ({type(error).__name__})"
+            return NoAnswer(f"the engine ended the connection ({type(error).__name__})")

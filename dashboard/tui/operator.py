@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from dashboard.answers import NoAnswer, Refused
+from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.mirror import Mirror
 from dashboard.tui.intents import Ask, Intent
 from dashboard.tui.say import local
@@ -122,8 +122,12 @@ class Operator:
                 unsure.append((ask, refused.detail))
                 return None
             return refused
-        except NoAnswer as lost:
+        except NobodyThere as lost:
             self._say(f"{ask.verb}: not sent: {lost}", "error")
+            return None
+        except NoAnswer as lost:
+            # It lies in the socket, which outlives the engine: the next one may do it yet.
+            self._say(f"{ask.verb}: sent, and may still be done (o tells): {lost}", "error")
             return None
         if not isinstance(row, OperationRow):
             return None

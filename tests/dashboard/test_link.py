@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dashboard.answers import NoAnswer, Refused
+from dashboard.answers import NoAnswer, NobodyThere, Refused
 from dashboard.link import Away, Link
 from supervisor.model.snapshot import OperationRow, Snapshot
 from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
@@ -58,7 +58,7 @@ async def test_an_engine_that_goes_away_is_told_and_comes_back_by_itself(api: Fa
 
 async def test_no_cluster_is_no_answer(tmp_path: Path) -> None:
     async with Link(f"{tmp_path}/none.sock") as link:
-        with pytest.raises(NoAnswer, match="nobody listens"):
+        with pytest.raises(NobodyThere, match="nobody listens"):
             await link.snapshot()
 
 

@@ -270,7 +270,7 @@ class LiveTable(Painted, Generic[Row], can_focus=True):
         row = self.rows[key]
         band = self._band(key)
         cells = tuple(placed.column.cell(row) for placed in self._placed)
-        return (cells, band, self.dimmed, rail)
+        return (cells, band, key in self.marks, self.dimmed, rail)
 
     def _band(self, key: str) -> str:
         if key == self.cursor:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dashboard.answers import Refused
+from dashboard.answers import NoAnswer, Refused
 from dashboard.link import Away
 from dashboard.log_places import Places
 from supervisor.model.events import Event
@@ -82,7 +82,7 @@ class Simulated:
         self.gone: set[str] = set()
         self.operations: list[OperationRow] = []
         self.happened: list[Event] = []
-        self.refusal: Refused | None = None
+        self.refusal: Refused | NoAnswer | None = None
         self.wants_yes = ""
         """Why the engine does nothing without an explicit yes; also asked for a plan, unless `plans` is off."""
         self.plans = True

@@ -304,3 +304,11 @@ async def test_a_worker_without_traffic_has_no_graph_of_requests() -> None:
         await s.press("escape", "end", "enter")
         await s.see("worker jobs.1")
         assert "REQ/S" not in s.text()
+
+
+async def test_the_mark_of_the_row_under_the_cursor_comes_and_goes_at_once() -> None:
+    async with screen() as s:
+        await s.press("asterisk")
+        await s.see("*web.0", "*web.1")
+        await s.press("U")
+        await s.until(lambda: "*web" not in s.text())

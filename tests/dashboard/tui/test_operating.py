@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from textual.widgets import Input
 
-from dashboard.answers import Refused
+from dashboard.answers import NoAnswer, NobodyThere, Refused, TooLate
 from dashboard.tui.screens import confirm
 from dashboard.tui.screens.confirm import ConfirmScreen
 from supervisor.model.phases import Rotation
@@ -298,3 +298,21 @@ async def test_in_the_past_no_key_is_offered_that_changes_anything() -> None:
         await s.press("[")
         await s.see("REPLAY")
         assert not {"Restart", "Drain", "Add", "Remove"} & set(s.lines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (NobodyThere("nobody listens on /x.sock"), "not sent: nobody listens"),
+        (TooLate("the engine does not answer in time"), "sent, and may still be done (o tells)"),
+    ],
+    ids=["nobody there", "too late"],
+)
+async def test_what_may_have_reached_the_engine_is_not_called_not_sent(lost: NoAnswer, told: str) -> None:
+    """A request lies in the socket, which the keeper holds: the next engine answers it."""
+    async with screen() as s:
+        await s.press("d")
+        await s.see("y: yes")
+        s.source.refusal = lost
+        await s.press("y")
+        await s.see(told)
