@@ -55,7 +55,11 @@ class Pipe(NamedTuple):
                 status, headers, rest = _head(link)
                 whole = b"".join(_body(link, headers, rest))
             except OSError as error:
-                raise _silence(error, self.socket, self.timeout) from error
+                lost = _silence(error, self.socket, self.timeout)
+                if method == "GET" or "dry_run" in path:
+                    raise lost from error
+                # It lies in the socket, which outlives the engine: the next one may do it yet.
+                raise type(lost)(f"{lost}; what was asked for may still be done") from error
         if status >= 400:
             raise refusal(status, whole)
         return Answer(status, headers, whole)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dashboard.answers import NoAnswer
+from dashboard.answers import NoAnswer, TooLate
 from dashboard.pipe import Pipe
 from tests.dashboard.conftest import Run
 from tests.dashboard.fake_api import Asked, FakeApi, Reply, as_json, operation, refused
@@ -111,6 +111,23 @@ def test_one_that_does_not_answer_in_time_is_not_asked_again(api: FakeApi) -> No
         Pipe(api.socket, 0.2).get("/v1/snapshot")
     told.set()
     assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(("path", "told"), [("/v1/reload", True), ("/v1/reload?dry_run=1", False)])
+def test_a_change_without_an_answer_may_still_be_done_and_a_plan_changes_nothing(
+    api: FakeApi, path: str, told: bool
+) -> None:
+    answered = threading.Event()
+
+    def hang(_: Asked) -> Reply:
+        answered.wait(20)
+        return as_json({})
+
+    api.on("POST /v1/reload", hang)
+    with pytest.raises(TooLate) as lost:
+        Pipe(api.socket, 0.2).send("POST", path)
+    answered.set()
+    assert ("what was asked for may still be done" in str(lost.value)) is told
 
 
 @pytest.mark.parametrize("number", ["10001", "+99999999999", "-10001"])
