@@ -301,7 +301,10 @@ def no_address(desk: Desk, turn: Turn, deed: Spawn) -> None:
     ledger = desk.ledger
     pool = ledger.pools[deed.pool]
     ports = pool.revision(deed.generation).ports
-    why = f"no free port in {ports[0]}-{ports[1]}: all are used or taken by other programs" if ports else "no port"
+    why = "no port"
+    if ports:
+        # Who they are is not looked for here: no turn waits for a walk through all processes.
+        why = f"no free port in {ports[0]}-{ports[1]}: all are used, or taken by others (`ss -ltnp` names them)"
     ghost = Worker(serial=0, pool=deed.pool, slot=deed.slot, generation=deed.generation, address=None)
     slot = ledger.slot(deed.pool, deed.slot)
     end = End(wall=turn.wall, why=why, generation=deed.generation)

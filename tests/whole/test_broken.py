@@ -85,7 +85,8 @@ def test_a_pool_whose_ports_are_taken_says_so() -> None:
         text = pool(SERVER, f'{QUICK}\nports = "{first}-{first + 1}"')
         with cluster(text, up=False) as made:
             made.must("up", "--detach")
-            assert "no free port" in until_failed(made)["why"]
+            said = f"no free port in {first}-{first + 1}: all are used, or taken by others (`ss -ltnp` names them)"
+            assert said in until_failed(made)["why"]
 
 
 def test_waiting_for_a_program_that_is_not_there_ends_long_before_it_is_given_up() -> None:
